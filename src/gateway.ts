@@ -60,6 +60,9 @@ export type Gateway = {
 /** The last frames of kept streams and their ends go to Redis; shorter where the process is to end at once. */
 const STORE_MS = 1000
 const STORE_AT_ONCE_MS = 300
+/** The same for the last spans. */
+const SPANS_MS = 1000
+const SPANS_AT_ONCE_MS = 300
 
 /** Builds one event loop. It does not listen, connect or start a thread before it is called to. */
 export function createGateway(config: Config, cells: Cells, place: LoopPlace): Gateway {
@@ -82,7 +85,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       // Before the first request, so that none is admitted without regard to the other nodes.
       await Promise.all([
         ...[ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop), joinAccounts(loop, place)],
-        ground.responses.start(() => loop.current.log),
+        ...[ground.responses.start(() => loop.current.log), ground.spans?.start()],
       ])
       admin = loop.ground.tap === null ? null : await joinAdmin(loop, place)
       // Before clients come: an address that cannot be had is no reason to cut them off.
@@ -140,6 +143,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       await ground.sharedLimits?.close()
       await ground.pools.close(0)
       await ground.offload.close()
+      await ground.spans?.close(SPANS_MS)
       await ground.logDestination.flush()
     },
     closeStores: () => ground.responses.close(),
@@ -150,6 +154,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       ground.sharing.cache.close?.()
       server?.close()
       admin?.close()
+      await ground.spans?.close(SPANS_AT_ONCE_MS)
       await ground.logDestination.flush()
     },
     close() {

@@ -41,7 +41,7 @@ const MAY_IMPORT: ImportTable = {
   'package-files': [],
   wire: ['model/json', 'errors'],
   prices: ['model'],
-  config: ['model', 'errors', 'package-files', 'prices'],
+  config: ['model', 'errors', 'package-files', 'prices', 'telemetry/traces/traces-config'],
   protocols: ['model', 'wire', 'errors'],
   prompts: ['errors'],
   limit: ['redis', 'errors'],
@@ -109,7 +109,7 @@ const ROOMS: RoomOrder = {
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['redis', 'sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
   accounts: ['client', 'thread', 'messages', 'database', 'directory', 'budgets', 'secret', 'store', 'types'],
-  telemetry: ['log', 'metrics', 'recent', 'records'],
+  telemetry: ['log', 'metrics', 'traces', 'recent', 'records'],
   pipeline: [
     ...[
       'lifecycle',
@@ -157,6 +157,7 @@ const LIBRARY_HOMES: LibraryHomes = {
   msgpackr: ['src/wire/pack.ts'],
   'prom-client': ['src/telemetry/metrics/'],
   pino: ['src/telemetry/log/'],
+  '@opentelemetry/exporter-trace-otlp-proto': ['src/telemetry/traces/otlp.ts'],
   libsql: ['src/sqlite/'],
   kysely: ['src/accounts/database/'],
   pg: ['src/accounts/database/'],

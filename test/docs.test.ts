@@ -135,9 +135,9 @@ test('options named elsewhere in the documentation exist', async (t) => {
 /** Set by users of a system that Sluice replaces, with nothing here that it could say: documented, not read. */
 const IGNORED_VARIABLES = ['LLM_PROXY_API_MINIMUM']
 
-/** Names that the code reads: those of environment.ts, load.ts and proxies.ts, and those of the vendors' profiles. */
+/** Names that the code reads: those of environment.ts, load.ts, proxies.ts and telemetry.ts, and those of the vendors' profiles. */
 function environmentNames(): string[] {
-  const code = ['sources/environment', 'load', 'resolve/proxies']
+  const code = ['sources/environment', 'load', 'resolve/proxies', 'resolve/telemetry']
     .map((name) => readText(`src/config/${name}.ts`))
     .join('')
   const patterns = [/'([A-Z][A-Z0-9_]{3,})'/g, /variables\.([A-Z][A-Z0-9_]+)/g, /^ {2}([A-Z][A-Z0-9_]{3,}):/gm]

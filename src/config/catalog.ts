@@ -109,6 +109,8 @@ const VendorProfile = Type.Object(
     ),
     /** The name of the vendor in the price list. */
     prices: Type.Optional(Type.String({ pattern: NAME_PATTERN })),
+    /** The name of the vendor in OpenTelemetry's conventions (gen_ai.provider.name), if it is another one. */
+    spanName: Type.Optional(Type.String({ pattern: '^[a-z0-9_.]+$' })),
     docs: Type.Union([Type.String({ pattern: URL_PATTERN }), Type.Null()]),
     notes: Notes,
   },

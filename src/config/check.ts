@@ -35,6 +35,7 @@ export function maskConfig(config: Config): object {
     prices: showPrices(config),
     prompts: config.prompts,
     log: config.log,
+    telemetry: { propagate: config.telemetry.propagate },
     compat: config.compat,
   }
 }

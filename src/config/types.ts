@@ -4,6 +4,7 @@ import { type EndpointId } from '../model/endpoint.js'
 import { type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
 import { type PricesConfig } from '../prices/types.js'
+import { type TracesConfig } from '../telemetry/traces/traces-config.js'
 import { type CredentialsConfig } from './credential-types.js'
 import { type JobsConfig } from './job-types.js'
 import { type AdminConfig, type ListenerTls } from './listener-types.js'
@@ -37,6 +38,8 @@ export type Config = {
   readonly prices: PricesConfig
   readonly compat: CompatConfig
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
+  /** `propagate`: names of the providers that get the trace of a request. `traces` is null where no spans are made. */
+  readonly telemetry: { readonly propagate: readonly string[]; readonly traces: TracesConfig | null }
   /** Warnings about a valid configuration; one log line each at start. */
   readonly warnings: readonly string[]
   /** Why the built-in simulator serves: no provider is named, or it is configured; null if it does not serve. */
@@ -237,6 +240,8 @@ export type ProviderConfig = {
   readonly profile: string | null
   /** The vendor's price list; absent or null if there is none. */
   readonly priceList?: string | null
+  /** The vendor's name in the spans of traces; absent or null if it is that of its profile. */
+  readonly spanName?: string | null
   readonly protocol: string
   /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.example.com/v1`. */
   readonly baseUrl: string

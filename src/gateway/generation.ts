@@ -30,7 +30,9 @@ import { type SharingGround } from '../server/sharing/sharing.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
 import { createLog, type LogDestination } from '../telemetry/log/log.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
-import { type Log, type Metrics, type RecordTap } from '../telemetry/records.js'
+import { type Log, type Metrics, type RecordTap, type Tracer } from '../telemetry/records.js'
+import { type SpanExport } from '../telemetry/traces/span-export.js'
+import { secretsOfTraces } from '../telemetry/traces/traces-config.js'
 import { AnswerSecrets } from '../upstream/conceal.js'
 import { type CredentialStore } from '../upstream/credentials/credentials.js'
 import { type Pools } from '../upstream/pool/pools.js'
@@ -39,6 +41,7 @@ import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.
 import { Upstream } from '../upstream/upstream.js'
 import { accountPlaces, type LoopAccounts } from './accounts/loop-accounts.js'
 import { type LoopResponses } from './streams/loop-responses.js'
+import { createLoopTracer } from './traces/loop-traces.js'
 
 /** Retry-After during maintenance: short enough for a retry soon after its end, long enough to avoid many before. */
 const MAINTENANCE_RETRY_MS = 30_000
@@ -70,6 +73,8 @@ export type LoopResources = {
   readonly requestIdSeed: string
   /** Of the admin API; null where it is off. */
   readonly tap: RecordTap | null
+  /** The way of spans to their collector; null where none are exported. */
+  readonly spans: SpanExport | null
 }
 
 export type Generation = {
@@ -86,6 +91,8 @@ export type Generation = {
   /** Of kept streams. */
   readonly kept: MemoryBudget
   readonly limiter: Limiter
+  /** Null where traces are off. */
+  readonly tracer: Tracer | null
 }
 
 /**
@@ -96,8 +103,12 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const { metrics, pools, offload, dialects, clock } = resources
   const { logDestination: destination, requestIdSeed: ownIdSeed } = resources
   const hasFurtherKeys = resources.accounts !== null
-  const logOptions = { ...logSecrets(config), hasFurtherKeys, destination, ownIdSeed }
-  const log = withTap(createLog(config.log, logOptions), resources.tap)
+  const secrets = logSecrets(config)
+  const logOptions = { ...secrets, hasFurtherKeys, destination, ownIdSeed }
+  const tracer = createLoopTracer(config, { out: resources.spans, secrets, providers: reachableProviders(config) })
+  const own = createLog(config.log, logOptions)
+  const traced = tracer === null ? own : withTap(own, { take: tracer.settled })
+  const log = resources.tap === null ? traced : withTap(traced, resources.tap)
   const upstream = new Upstream({
     pools,
     credentials: resources.credentials,
@@ -121,6 +132,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     prices: openPriceBook(config.prices, matchesGlob),
     fetching: createFetching(config, slots, resources),
     accounts: resources.accounts,
+    tracer,
     secrets: new AnswerSecrets((provider) => upstream.secretsOf(provider)),
   }
   const pipeline = createPipeline(parts)
@@ -128,7 +140,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const receiving = createBudget('receiving', receivingCaps(config), { config, slots, resources })
   const kept = createBudget('kept', keptCaps(config), { config, slots, resources })
   const { responses } = parts
-  return { config, pipeline, responses, router, upstream, prompts, log, refusal, receiving, kept, limiter }
+  return { config, pipeline, responses, router, upstream, prompts, log, refusal, receiving, kept, limiter, tracer }
 }
 
 /** Null if the gateway fetches nothing. */
@@ -255,8 +267,7 @@ function placesOf(list: readonly { readonly name: string }[], names: readonly st
   return list.flatMap(({ name }) => places.get(name) ?? [])
 }
 
-function withTap(log: Log, tap: RecordTap | null): Log {
-  if (tap === null) return log
+function withTap(log: Log, tap: RecordTap): Log {
   return {
     exchange(record) {
       log.exchange(record)
@@ -287,9 +298,12 @@ function secretsOf(config: Config): string[] {
     ...secretsOfCredentials(provider.credentials ?? null),
   ])
   const { secret, previousSecret } = config.jobs.webhook
+  const { traces } = config.telemetry
   const passwords = [config.redis.url, config.accounts.url].map(passwordIn)
   const ours = [config.metrics.token, ...passwords, secret, previousSecret, config.streams.tokenSecret]
-  return [...secrets, ...ours].filter((each): each is string => each !== null && each !== '')
+  return [...secrets, ...ours, ...(traces === null ? [] : secretsOfTraces(traces))].filter(
+    (each): each is string => each !== null && each !== '',
+  )
 }
 
 /** The credentials in the forms in which they are sent and configured. */

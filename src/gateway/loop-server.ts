@@ -13,6 +13,7 @@ import { type ProviderStatus } from '../server/context.js'
 import { type SharingPolicy } from '../server/sharing/sharing.js'
 import { type LinkTokens } from '../streams/access/link-token.js'
 import { breakerStates } from '../telemetry/metrics/cells.js'
+import { TRACE_HEADERS } from '../telemetry/traces/tracer.js'
 import { announceAccepting } from './announce.js'
 import { providerStatuses, tellBreakers } from './breaker-states.js'
 import { CLOCK } from './clock.js'
@@ -48,6 +49,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     parameterHeaders: [
       TIMEOUT_HEADER,
       QUEUE_HEADER,
+      ...(loop.current.tracer === null ? [] : TRACE_HEADERS),
       ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
     ],
     decode: (surfaceId, body) => loop.ground.offload.decode(surfaceId, body),

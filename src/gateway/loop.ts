@@ -34,6 +34,7 @@ import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
 import { LoopJobs } from './jobs.js'
 import { LoopResponses } from './streams/loop-responses.js'
+import { createSpanExport } from './traces/loop-traces.js'
 
 const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
 /** The surfaces of all protocols, and those that are no chats. */
@@ -146,6 +147,10 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
     }),
     accounts: cells.directory === null ? null : new LoopAccounts(cells.directory),
     requestIdSeed: createRequestIdSeed(),
+    spans: createSpanExport(config.telemetry, {
+      count: (result, count) => metrics.spans(result, count),
+      log: () => loop.current.log,
+    }),
     tap: config.admin.keys.length === 0 ? null : { take: null },
     dialects: DIALECTS,
     clock: CLOCK,

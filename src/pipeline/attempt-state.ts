@@ -18,6 +18,14 @@ export class AttemptState {
   refusalBody: Uint8Array | null = null
   /** The upstream's own id of the request; null before it has answered, and if it sends none. */
   upstreamRequestId: string | null = null
+  /** The status of the upstream's answer; null before it. */
+  status: number | null = null
+  /** Only of a traced request: the id under which the upstream knows the span, and what its answer says of itself. */
+  spanId: string | null = null
+  answerId: string | null = null
+  answerModel: string | null = null
+  /** Another attempt, which ran beside it, had content first. */
+  isHedgeLoser = false
   /** Counts what arrives; null before the upstream has answered. */
   meter: Meter | null = null
   usage: Usage = NO_USAGE

@@ -35,9 +35,6 @@ export type KeyIdentity = {
   readonly account?: Account
 }
 
-/** The caller of a gateway that has no keys, and one that is not identified yet. */
-export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
-
 export type ClientRequest = {
   readonly requestId: string
   readonly surface: Surface
@@ -171,6 +168,8 @@ export type Rejection = {
   readonly requestBytes: number
   readonly acceptedAtMs: number
   readonly origin?: ClientOrigin | null
+  /** Absent: it begins a trace of its own, where there are any. */
+  readonly parameterHeaders?: Readonly<Record<string, string>>
 }
 
 export type Pipeline = {

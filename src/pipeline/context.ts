@@ -11,7 +11,7 @@ import { type Breakers } from '../routing/breakers.js'
 import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
 import { type ThinkingMemory } from '../routing/thinking.js'
-import { type Log, type Metrics } from '../telemetry/records.js'
+import { type Log, type Metrics, type Tracer } from '../telemetry/records.js'
 import { type AnswerSecrets } from '../upstream/conceal.js'
 import { type Fetched, type Room } from '../upstream/strangers/attachment.js'
 import { type Upstream } from '../upstream/upstream.js'
@@ -37,6 +37,8 @@ export type PipelineContext = {
   readonly prices: PriceBook | null
   /** Null: URLs are never fetched. */
   readonly fetching: Fetching | null
+  /** Null or absent: traces are off. */
+  readonly tracer?: Tracer | null
   /** Null or absent: all keys are those of the configuration. */
   readonly accounts?: AccountSource | null
 }

@@ -9,7 +9,7 @@ import { type DecodedRequest } from '../protocols/contract/request-task.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
 import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
-import { type SharedRecord, type Try } from '../telemetry/records.js'
+import { type RequestTrace, type SharedRecord, type TracedTry, type Try } from '../telemetry/records.js'
 import { Attachments } from './attachments.js'
 import { type AttemptState, type AttemptView, NO_ATTEMPT, spentMs } from './attempt-state.js'
 import { type AcceptedRequest, type ClientRequest, type ExchangeHandle, type OwnAnswer } from './client.js'
@@ -65,6 +65,8 @@ export class Exchange implements ExchangeHandle, Placed {
   /** The client's own, or one before it from which others are answered too. */
   sink: Sink
   readonly context: PipelineContext
+  /** Its place in a trace; null where it is not traced. */
+  readonly trace: RequestTrace | null
   readonly #onSettle: SettleHook
 
   /** Length of the body as it came; the bytes themselves may be in a worker. */
@@ -111,7 +113,7 @@ export class Exchange implements ExchangeHandle, Placed {
   costNano: number | null = null
   /** Attempts whose cost is not known. */
   unpricedAttempts = 0
-  /** The results of the attempts, from the first failure on; null while none has failed. */
+  /** The results of the attempts, from the first failure on, and of a traced request all; null while there is none. */
   tries: Try[] | null = null
   #end: StreamEnd | null = null
   #cause: unknown = null
@@ -135,6 +137,7 @@ export class Exchange implements ExchangeHandle, Placed {
       formType,
     }
     this.own = request.own ?? null
+    this.trace = context.tracer?.begin(parameterHeaders) ?? null
     this.sink = sink
     this.context = context
     this.requestBytes = body.length
@@ -174,12 +177,12 @@ export class Exchange implements ExchangeHandle, Placed {
     this.attempts += 1
   }
 
-  /** How an attempt ended, kept from the first failure on. `startedAtMs`: null for one that was never sent. */
-  noteTry(ended: Omit<Try, 'ms'>, startedAtMs: number | null): void {
-    if (ended.result === 'ok' && this.tries === null) return
+  /** How an attempt ended, kept from the first failure on, and of a traced request always. `startedAtMs`: null for one that was never sent. */
+  noteTry(ended: Omit<Try, 'ms' | 'traced'>, startedAtMs: number | null, traced: TracedTry | null = null): void {
+    if (ended.result === 'ok' && this.tries === null && traced === null) return
     const ms = startedAtMs === null ? 0 : this.context.clock.nowMs() - startedAtMs
     this.tries ??= []
-    this.tries.push({ ...ended, ms })
+    this.tries.push(traced === null ? { ...ended, ms } : { ...ended, ms, traced })
   }
 
   /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */

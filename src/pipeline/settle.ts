@@ -11,7 +11,14 @@ export function settle(exchange: ExchangeView, ending: Ending): void {
   release(exchange, usage.inputTokens + usage.outputTokens)
   if (exchange.hasBegun) metrics.streamClosed(sink.transport)
   const { transport } = sink
-  const record = createRecord(request, { ending, transport, requestBytes, nowMs: clock.nowMs(), exchange })
+  const record = createRecord(request, {
+    ending,
+    transport,
+    requestBytes,
+    nowMs: clock.nowMs(),
+    trace: exchange.trace,
+    exchange,
+  })
   metrics.exchangeSettled(record)
   log.exchange(record)
 }

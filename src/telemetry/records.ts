@@ -1,5 +1,6 @@
 // What the pipeline reports to telemetry. One ExchangeRecord per exchange, at settle, is the source of both the metrics and the
 // log line.
+import { type EndpointId } from '../model/endpoint.js'
 import { type ErrorData } from '../model/error.js'
 import { type FinishReason, type Outcome } from '../model/event.js'
 import { type Usage, type UsageSource } from '../model/usage.js'
@@ -28,7 +29,44 @@ export type Try = {
   /** Why it failed; null if it did not, or was aborted for another one. */
   readonly error: ErrorData | null
   readonly ms: number
+  /** Only of a traced request. */
+  readonly traced?: TracedTry
 }
+
+/** What the span of a try shows besides. */
+export type TracedTry = {
+  /** From accept until it was sent; null if it never was. */
+  readonly startMs: number | null
+  /** The status of the upstream's answer; null without one. */
+  readonly status: number | null
+  /** Another one that ran beside it had content first. */
+  readonly isHedgeLoser: boolean
+  /** The id under which the upstream knows the span; null where it does not. */
+  readonly spanId: string | null
+}
+
+/** The place of a request in a trace. The ids are lower-case hex. @see telemetry/traces */
+export type RequestTrace = {
+  readonly traceId: string
+  /** Of the request's own span. */
+  readonly spanId: string
+  /** The caller's span; null for a trace that begins here. */
+  readonly parentId: string | null
+  /** Its spans are exported. */
+  readonly isSampled: boolean
+  /** The caller's `tracestate`; empty without one. */
+  readonly state: string
+}
+
+/** What the pipeline and the server need of traces. Everything is synchronous, and waits for nothing. */
+export type Tracer = {
+  /** Takes a request into the trace of its caller, or begins one; null if there is nothing to trace. `headers`: by lower-case name. */
+  begin(headers: Readonly<Record<string, string>>): RequestTrace | null
+  /** The headers by which a provider learns of the trace, and the span that they name; null where it does not. */
+  passTo(provider: string, trace: RequestTrace): PassedTrace | null
+  settled(record: ExchangeRecord): void
+}
+export type PassedTrace = { readonly headers: Readonly<Record<string, string>>; readonly spanId: string }
 
 export type ExchangeRecord = {
   readonly requestId: string
@@ -66,8 +104,15 @@ export type ExchangeRecord = {
   readonly dropped: readonly string[]
   /** Null if unknown. */
   readonly origin: ClientOrigin | null
-  /** All requests to upstreams, in the order of their ends, if one of them failed; null: none has. */
+  /** All requests to upstreams, in the order of their ends, if one of them failed or the request is traced; null: none has. */
   readonly tries: readonly Try[] | null
+  /** Null where traces are off. */
+  readonly trace: RequestTrace | null
+  /** What it asked for; null for a chat, and for what was refused before that was known. */
+  readonly endpoint: EndpointId | null
+  /** The answer's own id, and the model that it names; null where it is not traced, or has none where it begins. */
+  readonly answerId: string | null
+  readonly answerModel: string | null
   /** The answering upstream's own id of the request; null if it sent none. */
   readonly upstreamRequestId: string | null
   /** The beginning of the id of the kept stream that bears its answer; null if it is not kept. */
@@ -149,6 +194,9 @@ export type CacheResult = 'hit' | 'miss' | 'follower'
 export type RedisUse = 'limits' | 'jobs' | 'streams' | 'cache' | 'responses'
 /** What became of a kept stream's copy in Redis: whole; closed by a reader elsewhere; ended at a gap. */
 export type StreamStoreResult = 'stored' | 'fenced' | 'gap'
+
+/** `dropped`: there was no room for them, or no collector took them. */
+export type SpanResult = 'exported' | 'dropped'
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
 /** `unchanged`: read, and the same as before. */

@@ -194,6 +194,7 @@ export function createConfig(options: RigOptions): Config {
       ...{ healthStatus: 'ok', apiPrefix: '/api', ollamaPrefix: '/ollama', defaultModel: null, asyncByDefault: false },
       errorDetails: options.errorDetails ?? false,
     },
+    telemetry: { propagate: [], traces: null },
     log: { level: 'silent', file: null, format: 'json' },
     wellKnown: [],
     warnings: [],

@@ -44,6 +44,7 @@ const FIXED: readonly Option[] = [
   { path: 'responses.maxMessageBytes', read: ({ responses }) => responses.maxMessageBytes },
   { path: 'redis.url', read: ({ redis }) => redis.url },
   { path: 'log.file', read: ({ log }) => log.file },
+  { path: 'telemetry', read: ({ telemetry }) => telemetry },
 ]
 
 /** Lays the new configuration over the running one. The result is frozen. */
@@ -71,6 +72,7 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     },
     redis: running.redis,
     log: { ...next.log, file: running.log.file },
+    telemetry: running.telemetry,
   })
   return { config, kept, isUnchanged: isDeepStrictEqual(config, running) }
 }

@@ -100,6 +100,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     name,
     profile: profile?.name ?? null,
     priceList: profile?.prices ?? null,
+    spanName: profile?.spanName ?? null,
     protocol,
     baseUrl,
     apiKey: credentials === null ? apiKey : null,

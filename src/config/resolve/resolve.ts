@@ -25,6 +25,7 @@ import { needsKeys, resolveKeys } from './gateway-keys.js'
 import { providersNamedIn, resolveModels } from './models.js'
 import { resolvePrices } from './prices.js'
 import { resolveProviders, SIMULATOR } from './providers.js'
+import { resolveTelemetry } from './telemetry.js'
 import { resolveListenerTls } from './tls/listener-tls.js'
 import { resolveWellKnown } from './well-known.js'
 
@@ -91,6 +92,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
     log: { ...file.log, file: resolveLogFile(file.log.file, context) },
+    telemetry: resolveTelemetry(file, { ...context, providers: new Set(Object.keys(entries)) }),
     warnings,
     simulator: providers.length === 0 ? 'stand-in' : providers.some(isBuiltIn) ? 'asked' : null,
   }

@@ -114,6 +114,12 @@ export const ConfigFile = section('Sluice configuration.', {
       description: 'json for one object per line, pretty for people.',
     }),
   }),
+  telemetry: section('Traces; OTEL_EXPORTER_OTLP_ENDPOINT turns them on.', {
+    propagate: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      description: 'Providers that get traceparent and tracestate with each request, by name; no other does.',
+    }),
+  }),
   compat: section('Compatibility with the systems that Sluice replaces.', {
     asyncByDefault: flag(false, 'Answer requests that do not stream with 202 and run them as jobs.'),
     healthStatus: Type.String({

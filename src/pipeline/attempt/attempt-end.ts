@@ -8,10 +8,10 @@ import { type GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { FREE, type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
-import { type AttemptResult } from '../../telemetry/records.js'
+import { type AttemptResult, type TracedTry } from '../../telemetry/records.js'
 import { concealSecrets, type Secretive } from '../../upstream/conceal.js'
 import { isTimeoutOfAnswer } from '../../upstream/failure.js'
-import { type AttemptState } from '../attempt-state.js'
+import { type AttemptState, type AttemptView } from '../attempt-state.js'
 import { chargeAttempt, inputOf } from '../delivery/cost.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
 import { measureUsage } from '../delivery/usage.js'
@@ -148,6 +148,13 @@ export class AttemptEnd {
   #count(result: AttemptResult, error: ErrorData | null): void {
     const { provider, model } = this.#routed.target
     this.#exchange.context.metrics.upstreamAttempt(provider, result)
-    this.#exchange.noteTry({ provider, model, result, error }, this.#state.startedAtMs)
+    const { startedAtMs } = this.#state
+    const traced = this.#exchange.trace === null ? null : tracedTry(this.#exchange.request, this.#state)
+    this.#exchange.noteTry({ provider, model, result, error }, startedAtMs, traced)
   }
+}
+
+function tracedTry({ acceptedAtMs }: { readonly acceptedAtMs: number }, state: AttemptView): TracedTry {
+  const { startedAtMs, status, isHedgeLoser, spanId } = state
+  return { startMs: startedAtMs === null ? null : startedAtMs - acceptedAtMs, status, isHedgeLoser, spanId }
 }

@@ -11,6 +11,8 @@ import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { wireOf } from '../../protocols/contract/wire-of.js'
 import { type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
+import { type RequestTrace } from '../../telemetry/records.js'
+import { AnswerHead } from '../../telemetry/traces/answer-head.js'
 import { type CallHandler, type ResponseHeaders } from '../../upstream/call.js'
 import { AttemptState } from '../attempt-state.js'
 import { FirstContentGate } from '../delivery/first-content-gate.js'
@@ -109,7 +111,16 @@ export class Attempt implements CallHandler {
     this.#state.startedAtMs = nowMs
     const passed = this.#gate.passed()
     const facts = exchange.decoded?.facts ?? NO_FACTS
-    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, facts }
+    const traceHeaders = exchange.trace === null ? null : this.#passTrace(exchange.trace)
+    const sending = {
+      request,
+      routed: this.#routed,
+      dialect: this.#dialect,
+      encoded,
+      isStream: asksStream,
+      facts,
+      traceHeaders,
+    }
     const timeouts = timeoutsFor(this.#routed.timeouts, asksStream, exchange.deadlineAtMs - nowMs)
     this.#lease.carry(context.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
@@ -128,6 +139,12 @@ export class Attempt implements CallHandler {
     this.#end.takeOver()
   }
 
+  /** Another one has content first. */
+  lose(): void {
+    this.#state.isHedgeLoser = true
+    this.abort()
+  }
+
   /** The exchange has ended: stops the upstream and records what has arrived. Nothing more is reported of this attempt. */
   abort(): void {
     this.#end.abort(this.#refusal !== null)
@@ -143,6 +160,7 @@ export class Attempt implements CallHandler {
 
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
+    this.#state.status = status
     // The log knows every secret by value except a caller's own key, which an upstream may send anywhere.
     if ((exchange.request.path?.callerKey ?? null) === null) this.#state.upstreamRequestId = requestIdOf(headers)
     try {
@@ -165,8 +183,9 @@ export class Attempt implements CallHandler {
       if (options.raw !== null) this.#passOn(options, status, contentType)
       // A whole answer is not a stream of the upstream: a stream made from it has the framing of the surface.
       else if (!options.upstreamStreams) this.#state.framing = null
-      this.#relay = createRelay(options)
-      this.#state.meter = this.#relay.meter
+      const relay = createRelay(options)
+      this.#relay = exchange.trace === null ? relay : readingHead(relay, this.#state)
+      this.#state.meter = relay.meter
     } catch (thrown) {
       this.#end.fail(toGatewayError(thrown))
     }
@@ -203,6 +222,13 @@ export class Attempt implements CallHandler {
 
   // --- private:
 
+  /** The headers by which the upstream learns of the trace; null where it does not. */
+  #passTrace(trace: RequestTrace): Readonly<Record<string, string>> | null {
+    const passed = this.#exchange.context.tracer?.passTo(this.#routed.provider.name, trace) ?? null
+    this.#state.spanId = passed?.spanId ?? null
+    return passed?.headers ?? null
+  }
+
   /** Passes the upstream's response head to the client, as far as it is safe to show. */
   #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
     const exchange = this.#exchange
@@ -218,6 +244,16 @@ export class Attempt implements CallHandler {
       this.#state.refusalBody = refusal.show(this.#end.secrets())
     this.#outlet.fail(error)
   }
+}
+
+/** The same relay, of an answer whose own names are noted. */
+function readingHead(relay: Relay, state: AttemptState): Relay {
+  const head = new AnswerHead(state)
+  const push = (chunk: Buffer): void => {
+    head.read(chunk)
+    relay.push(chunk)
+  }
+  return { meter: relay.meter, push, end: () => relay.end() }
 }
 
 /** What the answer needs of its request, with what the gateway decides of it. */

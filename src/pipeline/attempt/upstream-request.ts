@@ -18,12 +18,15 @@ export type Sending = {
   /** A stream is requested from the upstream. */
   readonly isStream: boolean
   readonly facts: Pick<RequestFacts, 'raw' | 'endpoint'>
+  /** Null where the upstream does not learn of the trace. */
+  readonly traceHeaders: Readonly<Record<string, string>> | null
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Parameter headers pass only to an upstream that speaks the client's own protocol. */
-export function upstreamRequest({ request, routed, dialect, encoded, isStream, facts }: Sending): UpstreamRequest {
+export function upstreamRequest(sending: Sending): UpstreamRequest {
+  const { request, routed, dialect, encoded, isStream, facts, traceHeaders } = sending
   const { provider, target } = routed
   const isRaw = facts.raw !== undefined
   const isSameProtocol = isRaw || request.surface.id === target.protocol
@@ -31,11 +34,12 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, f
   const callerKey = request.path?.provider === provider.name ? request.path.callerKey : null
   // Whatever routing has selected: the account of the operator's key is out of reach.
   if (resource !== undefined && callerKey === null) throw new GatewayError('internal')
+  const parameters = isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS
   return {
     provider,
     method: resource?.method,
     path: isRaw ? pathBelow(provider.baseUrl, encoded.path) : encoded.path,
-    headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
+    headers: traceHeaders === null ? parameters : withTrace(parameters, traceHeaders),
     body: encoded.pieces ?? encoded.body,
     isStream,
     // Sent only to the provider that the path names, whatever routing has selected.
@@ -43,6 +47,12 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, f
     tenant: request.key.owner ?? '',
     media: mediaOf(facts),
   }
+}
+
+type HeaderMap = Readonly<Record<string, string>>
+
+function withTrace(parameters: HeaderMap, traceHeaders: HeaderMap): HeaderMap {
+  return Object.assign({}, parameters, traceHeaders)
 }
 
 /** Audio is neither JSON nor frames; a form is sent as one. */

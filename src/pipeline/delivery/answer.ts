@@ -106,22 +106,25 @@ export type ErrorContext = {
   readonly headers: HeaderList
   /** Add everything that is known about the error as the member `details`. */
   readonly hasDetails: boolean
+  /** Absent or null where it is not traced. */
+  readonly traceId?: string | null
 }
 
 /** A whole error answer in the surface's own envelope. */
 export function errorAnswer(error: ErrorData, context: ErrorContext): Answer {
-  const { surface, requestId, subject, headers, hasDetails } = context
+  const { surface, requestId, subject, headers, hasDetails, traceId = null } = context
   const shown = presentable(error)
   const { status, body } = surface === null ? plainError(shown) : surface.encodeError(shown, requestId, subject)
-  const told = hasDetails ? { ...body, details: detailsOf(error, requestId) } : body
+  const told = hasDetails ? { ...body, details: detailsOf(error, requestId, traceId) } : body
   return { status, headers: [...headers, ...retryHeaders(error, status)], body: jsonBytes(told), error }
 }
 
 /** The error data, without the thrown value. */
-function detailsOf(error: ErrorData, requestId: string): JsonObject {
+function detailsOf(error: ErrorData, requestId: string, traceId: string | null): JsonObject {
   const { code, message, param, retryable, upstreamStatus, upstreamType, upstreamCode } = error
   const upstream = { status: upstreamStatus, type: upstreamType, code: upstreamCode }
-  return { code, message, param, retryable, upstream, request_id: requestId }
+  const details = { code, message, param, retryable, upstream, request_id: requestId }
+  return traceId === null ? details : { ...details, trace_id: traceId }
 }
 
 /** A status of the upstream's that would mislead the client: a redirect, or one that is only for our own log. */

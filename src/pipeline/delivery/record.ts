@@ -1,5 +1,5 @@
 // What the log and the metrics get of a request at its end, whether it became an exchange or was rejected before.
-import { type ExchangeRecord, type Transport } from '../../telemetry/records.js'
+import { type ExchangeRecord, type RequestTrace, type Transport } from '../../telemetry/records.js'
 import { NO_ATTEMPT } from '../attempt-state.js'
 import { type Rejection } from '../client.js'
 import { type Ending, type ExchangeView } from '../exchange.js'
@@ -14,6 +14,8 @@ export type RecordParts = {
   readonly requestBytes: number
   /** The monotonic ms of the end. */
   readonly nowMs: number
+  /** Null where traces are off. */
+  readonly trace: RequestTrace | null
   /** Null for a request that never became an exchange. */
   readonly exchange: ExchangeView | null
 }
@@ -50,6 +52,10 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     dropped: attempt.dropped,
     origin: request.origin ?? null,
     tries: exchange?.tries ?? null,
+    trace: parts.trace,
+    endpoint: exchange?.decoded?.facts.endpoint?.id ?? null,
+    answerId: attempt.answerId,
+    answerModel: attempt.answerModel,
     upstreamRequestId: attempt.upstreamRequestId,
     stream: exchange?.sink.streamId ?? null,
     shared: exchange?.shared ?? null,

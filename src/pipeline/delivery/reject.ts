@@ -26,7 +26,8 @@ export function fail(exchange: ExchangeView, error: GatewayError): void {
   const { surface, requestId } = exchange.request
   const subject = { model: exchange.decoded?.facts.model ?? null, hasKey: true }
   const { errorDetails: hasDetails } = exchange.context.config.compat
-  const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails }
+  const traceId = exchange.trace?.traceId ?? null
+  const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails, traceId }
   const answer = errorAnswer(data, context)
   const { refusalBody } = exchange.current
   const shown =
@@ -34,16 +35,26 @@ export function fail(exchange: ExchangeView, error: GatewayError): void {
   reply(exchange, shown, { outcome, cause })
 }
 
+const NO_HEADERS = Object.freeze({})
+
 /** What answering and recording a rejection needs. */
 export type RejectParts = { readonly context: PipelineContext; readonly answers: RepeatedAnswers }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */
 export function reject(rejection: Rejection, sink: Sink, { context, answers }: RejectParts): void {
+  const trace = context.tracer?.begin(rejection.parameterHeaders ?? NO_HEADERS) ?? null
   const { surface, error, requestId, key } = rejection
   const headers = key === null ? [] : limitHeaders(context.limiter.snapshot(key.index))
   const { errorDetails: hasDetails } = context.config.compat
   const subject = { model: null, hasKey: rejection.hasKey }
-  const answer = answers.of(error.data, { surface, requestId, subject, headers, hasDetails })
+  const answer = answers.of(error.data, {
+    surface,
+    requestId,
+    subject,
+    headers,
+    hasDetails,
+    traceId: trace?.traceId ?? null,
+  })
   sink.reply(answer)
   const { data, cause } = error
   const record = createRecord(rejection, {
@@ -57,6 +68,7 @@ export function reject(rejection: Rejection, sink: Sink, { context, answers }: R
     transport: sink.transport,
     requestBytes: rejection.requestBytes,
     nowMs: context.clock.nowMs(),
+    trace,
     exchange: null,
   })
   context.metrics.exchangeStarted()

@@ -14,9 +14,10 @@ type Form = { readonly answer: Answer; readonly texts: readonly string[] }
 export class RepeatedAnswers {
   readonly #forms = new WeakMap<ErrorData, Map<string, Form>>()
 
-  /** The same as errorAnswer, which it is for errors that are not shared. */
+  /** The same as errorAnswer, which it is for errors that are not shared, and where the id of a trace is shown. */
   of(error: ErrorData, context: ErrorContext): Answer {
-    if (!Object.isFrozen(error)) return errorAnswer(error, context)
+    const isOfItsOwn = context.hasDetails && context.traceId != null
+    if (isOfItsOwn || !Object.isFrozen(error)) return errorAnswer(error, context)
     const { answer, texts } = this.#form(error, context)
     const headers = context.headers.length === 0 ? answer.headers : [...context.headers, ...answer.headers]
     const body = texts.length === 1 ? answer.body : Buffer.from(texts.join(context.requestId))

@@ -116,7 +116,7 @@ class Race {
 
   #win(winner: Attempt): void {
     this.#hedge?.observe(this.#exchange.context.clock.nowMs() - this.#startedAtMs)
-    for (const attempt of [...this.#running]) if (attempt !== winner) attempt.abort()
+    for (const attempt of [...this.#running]) if (attempt !== winner) attempt.lose()
     winner.takeOver()
   }
 

@@ -5,10 +5,12 @@ import { type Listed } from '../../accounts/directory/reader.js'
 import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
-import { type Credentials, type KeyIdentity, NO_KEY } from '../client.js'
+import { type Credentials, type KeyIdentity } from '../client.js'
 import { type AccountSource } from '../context.js'
 
 const BEARER = /^bearer +(\S+) *$/i
+/** The caller of a gateway that has no keys. */
+export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
 /** Longer keys cannot exist; they are rejected before they are hashed. */
 const MAX_KEY_CHARS = 8192
 

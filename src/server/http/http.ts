@@ -1,7 +1,7 @@
 // One HTTP request from its head to its sink: strict framing, content type, body, pipeline. The pipeline's `reject` answers every
 // failure on the way, so that log and metrics see it. credentials.ts authenticates.
 import { errorData, GatewayError, toGatewayError } from '../../errors.js'
-import { type ExchangeHandle, type KeyIdentity, NO_KEY, type PathFacts } from '../../pipeline/client.js'
+import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../../pipeline/client.js'
 import { type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { shownStreamIds } from '../../streams/kept/stream-id.js'
@@ -243,6 +243,7 @@ export class HttpExchange implements Asking, BodyEvents {
       requestBytes,
       acceptedAtMs: this.#acceptedAtMs,
       origin: this.origin,
+      parameterHeaders: this.head.parameterHeaders,
     }
     try {
       this.view.pipeline.reject(rejection, this.refusalSink ?? this.#sink)
@@ -326,6 +327,9 @@ function idHeaders(requestId: string, surface: Surface | null): HeaderList {
   const name = surface?.requestIdHeader
   return name === undefined ? [ours] : [ours, [name, requestId]]
 }
+
+/** For a body whose caller was not identified; this never happens. */
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
 
 function asItIs(sink: Sink): Sink {
   return sink

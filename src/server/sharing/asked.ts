@@ -39,8 +39,8 @@ const TIME_LIMIT_HEADER = 'x-sluice-timeout-ms'
 export function readAsked(subject: ShareSubject, { request, owner, bodyHash }: AskedFacts): Asked {
   const { policy, isStream, resolvedModel: model, prompt } = subject
   const { surfaceId, path, cacheControl } = request
-  // What a client is shown while it waits is no part of what it asks.
-  const { [QUEUE_HEADER]: _, ...parameterHeaders } = request.parameterHeaders
+  // What a client is shown while it waits is no part of what it asks, nor is the trace that it belongs to.
+  const { [QUEUE_HEADER]: _, traceparent: __, tracestate: ___, ...parameterHeaders } = request.parameterHeaders
   const digestFor = (scope: string): string =>
     digestRequest({ scope, surfaceId, path, parameterHeaders, model, prompt, bodyHash })
   const digest = digestFor(owner)

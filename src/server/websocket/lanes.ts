@@ -197,10 +197,11 @@ export class Lanes implements Talk {
   ): void {
     const { surface, mode } = this.#options
     const state = this.#ws.getUserData()
-    const { key, view } = state
+    const { key, view, parameterHeaders } = state
     const sink = new LaneSink({ socket: this.#socket, mode, lane, requestId, onOver: () => undefined })
     const origin = originOf(state, lane)
-    const rejection = { requestId, surface, key, hasKey: key.index >= 0, error, requestBytes, origin }
+    const hasKey = key.index >= 0
+    const rejection = { requestId, surface, key, hasKey, error, requestBytes, origin, parameterHeaders }
     view.pipeline.reject({ ...rejection, acceptedAtMs: this.#front.now() }, sink)
   }
 

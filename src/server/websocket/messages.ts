@@ -72,12 +72,12 @@ type RefusedChat = { readonly id: string; readonly error: GatewayError; readonly
 function refuseChat(speaker: Speaker, socket: WsSocket<SocketState>, refused: RefusedChat): void {
   const { front, surface, ws } = speaker
   const { id, error, requestBytes } = refused
-  const { key, view } = ws.getUserData()
+  const { key, view, parameterHeaders } = ws.getUserData()
   const requestId = front.createRequestId()
   const hasKey = key.index >= 0
   const origin = originOf(ws.getUserData(), id)
-  const rejection = { requestId, surface, key, hasKey, error, requestBytes, acceptedAtMs: front.now(), origin }
-  view.pipeline.reject(rejection, new WsSink({ socket, id, surface, requestId }))
+  const asked = { requestId, surface, key, hasKey, requestBytes, acceptedAtMs: front.now(), origin, parameterHeaders }
+  view.pipeline.reject({ ...asked, error }, new WsSink({ socket, id, surface, requestId }))
 }
 
 type Said = { readonly frame: ClientFrame; readonly id: string | null }

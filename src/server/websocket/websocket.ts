@@ -1,7 +1,7 @@
 // A WebSocket route: who may upgrade, the subprotocols, and how the engine's events reach a socket. messages.ts and lanes.ts have what
 // clients say on it.
 import { GatewayError } from '../../errors.js'
-import { type KeyIdentity, NO_KEY } from '../../pipeline/client.js'
+import { type KeyIdentity } from '../../pipeline/client.js'
 import { type Answer, type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type FrontView, type Reservation, type ServerContext } from '../context.js'
@@ -53,6 +53,9 @@ const BROKEN_FRAMES: ReadonlyMap<string, string> = new Map([
 ])
 /** 4000 and above are free for applications: 4401 is the 401 of HTTP. */
 const CLOSE_OF_STATUS = 4000
+/** No known key. */
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
+
 /** What the engine needs to serve the route. */
 export function createWebSocket(front: ServerContext, options: WebSocketOptions): WebSocketBehavior<SocketState> {
   const { surface } = options

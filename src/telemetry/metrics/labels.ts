@@ -12,6 +12,7 @@ import {
   type RedisUse,
   type ReloadResult,
   type RetryKind,
+  type SpanResult,
   type StreamReaderHow,
   type StreamReaderResult,
   type StreamStoreResult,
@@ -62,6 +63,7 @@ export const READER_RESULTS: readonly StreamReaderResult[] = Object.freeze([
 export const CACHE_RESULTS: readonly CacheResult[] = Object.freeze(['hit', 'miss', 'follower'])
 export const KEPT_SCOPES = Object.freeze(['gateway', 'key'] as const)
 export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs', 'streams', 'cache', 'responses'])
+export const SPAN_RESULTS: readonly SpanResult[] = Object.freeze(['exported', 'dropped'])
 export const STREAM_STORE_RESULTS: readonly StreamStoreResult[] = Object.freeze(['stored', 'fenced', 'gap'])
 
 /** One label of a metric; those of `providers` are the configured ones, which a reload may append to. */

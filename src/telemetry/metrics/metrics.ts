@@ -13,6 +13,7 @@ import {
   type RedisUse,
   type ReloadResult,
   type RetryKind,
+  type SpanResult,
   type StreamReaderHow,
   type StreamReaderResult,
   type StreamStoreResult,
@@ -38,6 +39,7 @@ import {
   REDIS_USES,
   RELOAD_RESULTS,
   RETRY_KINDS,
+  SPAN_RESULTS,
   STATUSES,
   STORED_KINDS,
   STREAM_STORE_RESULTS,
@@ -81,6 +83,8 @@ export type LoopMetrics = Metrics & {
   streamStored(result: StreamStoreResult): void
   /** An answer with an Idempotency-Key is not kept: too large, or not taken by the store. */
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void
+  /** Spans that the collector has taken, or that are lost. */
+  spans(result: SpanResult, count: number): void
 }
 
 class CellMetrics implements LoopMetrics {
@@ -289,6 +293,10 @@ class CellMetrics implements LoopMetrics {
 
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void {
     this.#add(this.#at.answersNotKept + NOT_KEPT_REASONS.indexOf(reason), 1)
+  }
+
+  spans(result: SpanResult, count: number): void {
+    this.#add(this.#at.spans + SPAN_RESULTS.indexOf(result), count)
   }
 
   #add(at: number, count: number): void {

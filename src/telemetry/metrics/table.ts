@@ -27,6 +27,7 @@ import {
   REDIS_USES,
   RELOAD_RESULTS,
   RETRY_KINDS,
+  SPAN_RESULTS,
   STATUS,
   STORED_KINDS,
   STREAM_STORE_RESULTS,
@@ -301,6 +302,11 @@ export const METRICS = {
     name: 'sluice_redis_failures_total',
     help: 'Calls to Redis that failed or took too long.',
     ...{ type: 'counter', axes: [labelled('use', REDIS_USES)] },
+  },
+  spans: {
+    name: 'sluice_trace_spans_total',
+    help: 'Spans that the collector has taken (exported), or that are lost (dropped): no room, or no collector.',
+    ...{ type: 'counter', axes: [labelled('result', SPAN_RESULTS)] },
   },
 } as const satisfies Readonly<Record<string, Descriptor>>
 

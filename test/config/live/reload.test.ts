@@ -45,9 +45,10 @@ test('every option that is kept is named, and each that is named is kept', (t) =
     responses: { ...RUNNING.responses, maxMessageBytes: 1 },
     redis: { url: 'redis://h' },
     log: { ...RUNNING.log, file: 'f' },
+    telemetry: { propagate: ['p'], traces: null },
   }
   const { config, kept, isUnchanged } = planReload(RUNNING, other)
-  t.equal(kept.length, 24)
+  t.equal(kept.length, 25)
   t.same(config, RUNNING)
   t.equal(isUnchanged, true)
   t.end()

@@ -54,6 +54,15 @@ test('a request that is equal to one that runs gets its stream from the first fr
   t.equal(rig.ground.streams.size, 0)
 })
 
+test('requests of different traces are equal all the same', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  for (const digit of ['1', '2']) {
+    const traceparent = `00-4bf92f3577b34da6a3ce929d0e0e473${digit}-00f067aa0ba902b7-01`
+    await rig.ask({ parameterHeaders: { traceparent, tracestate: `vendor=${digit}` } })
+  }
+  t.equal(rig.calls, 1)
+})
+
 test('what is not equal, or opts out, runs by itself', async (t) => {
   const rig = new SharingRig(t, COALESCE, { concurrency: 100 })
   await rig.ask()

@@ -169,3 +169,17 @@ test('the cost is in dollars, and what has no price is counted; where none is co
   t.notOk('unpriced' in none)
   t.end()
 })
+
+test('the id of its trace is in the line of a traced request, sampled or not', (t) => {
+  const { read } = setUp()
+  const trace = {
+    traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+    spanId: 's',
+    parentId: null,
+    isSampled: false,
+    state: '',
+  }
+  t.equal(read({ trace }).traceId, trace.traceId)
+  t.notOk('traceId' in read({}))
+  t.end()
+})

@@ -70,6 +70,7 @@ function touchAll(metrics: LoopMetrics): void {
     storedBytes: { jobs: 5000, answers: 600 },
   })
   metrics.answerNotKept('size')
+  metrics.spans('exported', 3)
   metrics.jobRun('retried')
   metrics.webhook('dead')
   metrics.redisState('limits', true)
@@ -121,6 +122,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_stream_stores_total: ['counter', 'result'],
     sluice_stored_bytes: ['gauge', 'kind'],
     sluice_answers_not_kept_total: ['counter', 'reason'],
+    sluice_trace_spans_total: ['counter', 'result'],
     sluice_jobs: ['gauge', 'state'],
     sluice_jobs_queue_age_seconds: ['gauge'],
     sluice_webhooks_waiting: ['gauge', 'state'],

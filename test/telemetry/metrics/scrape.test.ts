@@ -150,6 +150,7 @@ function countAll(metrics: LoopMetrics, loop: number): void {
   metrics.eventLoopLag(loop === 0 ? 0.5 : 0.25)
   metrics.listenerPaused(true)
   for (const reason of ['size', 'store'] as const) metrics.answerNotKept(reason)
+  for (const result of ['exported', 'dropped'] as const) metrics.spans(result, 3)
   for (const result of ['completed', 'void'] as const) metrics.jobRun(result)
   for (const result of ['delivered', 'dead'] as const) metrics.webhook(result)
   metrics.redisState('limits', true)

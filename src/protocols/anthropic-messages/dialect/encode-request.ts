@@ -7,7 +7,7 @@ import { type Target } from '../../../model/target.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../../contract/protocol.js'
 import { instructFormat } from '../../fit/format-instruction.js'
 import { fitReasoning } from '../../fit/reasoning.js'
-import { refuseStored, refuseStoredFiles, type StoredFiles } from '../../fit/stored-files.js'
+import { refuseStoredFiles, type StoredFiles } from '../../fit/stored-files.js'
 import { fitUser } from '../../fit/user.js'
 import { type EncodedThinking, encodeThinking, NO_ROOM, NO_THINKING } from '../thinking.js'
 import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
@@ -92,22 +92,11 @@ export const STORED_FILES: StoredFiles = Object.freeze({
 })
 
 /**
- * True where code is to run in a container that exists at the vendor, by its id or as {"id":"container_...","skills":[...]}.
- * @see https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool
- */
-function isStoredContainer(container: JsonValue | undefined): boolean {
-  return typeof (isJsonObject(container) ? container.id : container) === 'string'
-}
-
-/**
  * Edits of the client's own bytes: the model if it differs, the members of the target's `extraBody` that the client leaves out,
  * and the fields that the target rejects. Without a difference there are no edits, so the bytes stay identical.
  */
 export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
-  if (facts.isOwnAccount !== true) {
-    refuseStoredFiles(body, STORED_FILES)
-    if (isStoredContainer(body.container)) throw refuseStored('container')
-  }
+  if (facts.isOwnAccount !== true) refuseStoredFiles(body, STORED_FILES)
   const edits = new Map<string, EditValue>()
   const dropped: string[] = []
   for (const [name, value] of Object.entries(target.extraBody)) if (!(name in body)) edits.set(name, value)
@@ -260,14 +249,10 @@ function encodeSampling(request: ChatRequest, scope: SamplingScope, dropped: Set
 
 function encodeExtensions(extensions: JsonObject, body: JsonObject, dropped: Set<string>): void {
   for (const [name, value] of Object.entries(extensions)) {
-    if (isCarried(name, value)) body[name] = value
+    const isCarried = name === 'service_tier' ? SERVICE_TIERS.includes(value) : CARRIED_EXTENSIONS.has(name)
+    if (isCarried) body[name] = value
     else dropped.add(name)
   }
-}
-
-function isCarried(name: string, value: JsonValue): boolean {
-  if (name === 'service_tier') return SERVICE_TIERS.includes(value)
-  return CARRIED_EXTENSIONS.has(name) && !(name === 'container' && isStoredContainer(value))
 }
 
 function refuse(field: string, body: JsonObject, dropped: Set<string>): void {

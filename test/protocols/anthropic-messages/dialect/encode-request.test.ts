@@ -306,24 +306,3 @@ test('a file of the shared account is refused, one of the caller’s own account
   t.ok(editsBulk({}, targetOf(), (name) => name === 'file_id'))
   t.notOk(editsBulk({}, targetOf(), () => false))
 })
-
-test('a container that exists at the vendor is refused where the account is shared, and left out of translated requests', async (t) => {
-  const body = { ...jsonOf('requests/text.json') }
-  for (const container of ['container_1', { id: 'container_1', skills: [] }]) {
-    const named = { ...body, container }
-    const refused = { code: 'invalid_request', param: 'container' }
-    t.match(
-      thrownBy(() => editRequest(readFacts(named), named, targetOf())),
-      refused,
-    )
-    t.equal(editRequest({ ...readFacts(named), isOwnAccount: true }, named, targetOf()).edits.size, 0)
-    const translated = encode({ extensions: { container } })
-    t.strictSame(translated.dropped, ['container'])
-    t.notOk('container' in translated.body)
-  }
-  for (const container of [null, { skills: [{ type: 'anthropic', skill_id: 'pdf' }] }]) {
-    const fresh = { ...body, container }
-    t.equal(editRequest(readFacts(fresh), fresh, targetOf()).edits.size, 0)
-    t.match(encode({ extensions: { container } }).body, { container })
-  }
-})

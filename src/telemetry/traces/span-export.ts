@@ -1,0 +1,66 @@
+// The way of spans out of one event loop, for its whole life: a bounded queue before the exporter, which is loaded when the loop starts.
+// What is lost is counted; a collector that cannot be reached is logged once, and once when it is back.
+import { type SpanResult } from '../records.js'
+import { type Span, type SpanSender } from './otlp.js'
+import { SpanQueue } from './span-queue.js'
+
+export type SpanExportOptions = {
+  readonly maxQueued: number
+  readonly maxBatch: number
+  readonly delayMs: number
+  /** Loads the exporter. */
+  readonly load: () => Promise<SpanSender>
+  readonly count: (result: SpanResult, spans: number) => void
+  /** The collector takes no spans any more, for this reason; null: it takes them again. */
+  readonly onState: (failure: Error | null) => void
+}
+
+export class SpanExport {
+  readonly #options: SpanExportOptions
+  readonly #queue: SpanQueue<Span>
+  #sender: Promise<SpanSender> | null = null
+  #isFailing = false
+
+  constructor(options: SpanExportOptions) {
+    const { maxQueued, maxBatch, delayMs, count } = options
+    this.#options = options
+    this.#queue = new SpanQueue({
+      ...{ maxQueued, maxBatch, delayMs },
+      send: (batch) => this.#send(batch),
+      onSent: (spans, failure) => this.#sent(spans, failure),
+      onDropped: (spans) => count('dropped', spans),
+    })
+  }
+
+  /** Loads the exporter, so that no request has to wait for the event loop meanwhile. Idempotent; never rejects. */
+  async start(): Promise<void> {
+    this.#sender ??= this.#options.load()
+    await this.#sender.catch(() => undefined)
+  }
+
+  /** Takes the spans of one request, or drops them where there is no room. `isMinor`: it was refused. */
+  take(spans: readonly Span[], isMinor: boolean): void {
+    this.#queue.add(spans, isMinor)
+  }
+
+  /** Sends what waits, for at most so long. */
+  close(limitMs: number): Promise<void> {
+    return this.#queue.close(limitMs)
+  }
+
+  async #send(batch: readonly Span[]): Promise<Error | null> {
+    try {
+      await this.start()
+      return (await this.#sender?.then((sender) => sender.send(batch))) ?? null
+    } catch (thrown) {
+      return thrown instanceof Error ? thrown : new Error(String(thrown))
+    }
+  }
+
+  #sent(spans: number, failure: Error | null): void {
+    this.#options.count(failure === null ? 'exported' : 'dropped', spans)
+    const isFailing = failure !== null
+    if (isFailing !== this.#isFailing) this.#options.onState(failure)
+    this.#isFailing = isFailing
+  }
+}

@@ -1,0 +1,145 @@
+// The spans of a record: which there are, when they begin and end, what each shows, and what none shows.
+import { test } from 'tap'
+import { errorData } from '../../../src/errors.js'
+import { NO_USAGE } from '../../../src/model/usage.js'
+import { type ExchangeRecord, type RequestTrace, type TracedTry, type Try } from '../../../src/telemetry/records.js'
+import { resourceOf, type SpanGround, spansOf } from '../../../src/telemetry/traces/spans.js'
+import { exchangeRecord } from '../../helpers/exchange-record.js'
+
+const END_MS = 1_700_000_010_000
+const TRACE: RequestTrace = {
+  traceId: 't'.repeat(32),
+  spanId: 'request',
+  parentId: 'caller',
+  isSampled: true,
+  state: '',
+}
+const ORIGIN = { method: 'POST', path: '/v1/x', address: '10.0.0.1', agent: 'probe/1' }
+
+function spans(changes: Partial<ExchangeRecord>, trace = TRACE) {
+  let serial = 0
+  const ground: SpanGround = {
+    ...{ resource: resourceOf({ 'service.name': 'gate' }), scope: { name: 'sluice' }, scheme: 'https' },
+    providers: new Map([['north', { name: 'x_ai', address: 'api.north.example', port: 443 }]]),
+    clean: (text) => text.replaceAll('secret', '[redacted]'),
+    createSpanId: () => `span-${++serial}`,
+  }
+  return spansOf(exchangeRecord({ trace, ...changes }), trace, ground, END_MS).map((span) => ({
+    ...span,
+    id: span.spanContext().spanId,
+    parent: span.parentSpanContext?.spanId,
+  }))
+}
+
+const TRACED: TracedTry = { startMs: 100, status: 200, isHedgeLoser: false, spanId: null }
+const OK: Try = { provider: 'north', model: 'north-large', result: 'ok', error: null, ms: 1300, traced: TRACED }
+
+test('a request, its operation and its tries are one tree, with the times of the record', (t) => {
+  const cut: Try = {
+    ...{ provider: 'south', model: 'm', result: 'cut', error: errorData('upstream_cut'), ms: 50 },
+    traced: { ...TRACED, startMs: 20, spanId: 'told' },
+  }
+  const made = spans({ origin: ORIGIN, tries: [cut, OK], totalMs: 1500 })
+  t.match(made, [
+    {
+      id: 'request',
+      parent: 'caller',
+      name: 'POST chat',
+      kind: 1,
+      status: { code: 0 },
+      startTime: [1_700_000_008, 5e8],
+    },
+    { id: 'span-1', parent: 'request', name: 'chat north-large', kind: 2, startTime: [1_700_000_008, 52e7] },
+    { id: 'told', parent: 'span-1', name: 'POST', kind: 2, status: { code: 2 } },
+    { id: 'span-2', parent: 'span-1', name: 'POST', kind: 2, status: { code: 0 } },
+  ])
+  t.same(made[0]?.endTime, [1_700_000_010, 0])
+  t.same(made[1]?.endTime, [1_700_000_009, 9e8], 'of the last try')
+  t.match(made[2]?.attributes, { 'sluice.try': 1, 'error.type': 'upstream_cut' })
+  t.match(made[3]?.attributes, { 'sluice.try': 2, 'http.request.resend_count': 1, 'server.port': 443 })
+  t.end()
+})
+
+test('what was answered without a provider is one span, and so is what was refused', (t) => {
+  const shared = spans({
+    origin: ORIGIN,
+    attempts: 0,
+    provider: null,
+    shared: { how: 'hit', requestId: 'r' },
+    usage: NO_USAGE,
+  })
+  t.equal(shared.length, 1)
+  t.equal(shared[0]?.attributes['sluice.shared'], 'hit')
+  const refused = spans({ origin: ORIGIN, status: 401, outcome: 'rejected', error: errorData('unauthenticated') })
+  t.equal(refused.length, 1)
+  t.match(refused[0], { status: { code: 0 }, attributes: { 'error.type': 'unauthenticated' } })
+  t.end()
+})
+
+test('the span of the request fails for what is the server\u2019s fault, the operation for what is not the client\u2019s', (t) => {
+  const codes = (changes: Partial<ExchangeRecord>) =>
+    spans({ tries: [OK], ...changes }).map(({ status }) => status.code)
+  t.same(codes({}), [0, 0, 0])
+  t.same(codes({ status: 502, outcome: 'rejected', error: errorData('upstream_unreachable') }), [2, 2, 0])
+  t.same(codes({ status: 200, outcome: 'stalled', error: errorData('upstream_timeout') }), [2, 2, 0])
+  t.same(codes({ status: 400, outcome: 'rejected', error: errorData('upstream_rejected') }), [0, 2, 0])
+  t.same(codes({ status: 499, outcome: 'client_gone', error: null }), [0, 0, 0])
+  t.same(codes({ outcome: 'slow_reader', error: errorData('slow_reader') }), [0, 0, 0])
+  t.end()
+})
+
+test('usage, cost and names are attributes of the operation, zeros and unknowns are left out', (t) => {
+  const usage = { inputTokens: 10, outputTokens: 20, cachedInputTokens: 3, cacheWriteTokens: 4, reasoningTokens: 5 }
+  const named = { answerId: 'i', answerModel: 'north-large-2', upstreamRequestId: 'up', finish: 'tool-calls' as const }
+  const [, full] = spans({ tries: [OK], usage, costNano: 1_500_000_000, ...named })
+  t.match(full?.attributes, {
+    ...{ 'gen_ai.provider.name': 'x_ai', 'server.address': 'api.north.example' },
+    ...{ 'gen_ai.usage.cache_read.input_tokens': 3, 'gen_ai.usage.cache_creation.input_tokens': 4 },
+    ...{ 'gen_ai.usage.reasoning.output_tokens': 5, 'sluice.cost': 1.5, 'sluice.upstream_id': 'up' },
+    ...{ 'gen_ai.response.id': 'i', 'gen_ai.response.model': 'north-large-2' },
+    ...{ 'gen_ai.response.finish_reasons': ['tool_call'], 'gen_ai.response.time_to_first_chunk': 0.02 },
+  })
+  const [, bare] = spans({ tries: [OK], transport: 'json', provider: 'nowhere' })
+  const names = Object.keys(bare?.attributes ?? {}).filter((name) => /^gen_ai|^server/.test(name))
+  t.same(names, [
+    ...['gen_ai.operation.name', 'gen_ai.provider.name'],
+    ...['gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens', 'gen_ai.request.model'],
+  ])
+  t.equal(bare?.attributes['gen_ai.provider.name'], 'nowhere')
+  t.end()
+})
+
+test('an operation has the name of the conventions, and a request without a client one of its own', (t) => {
+  const nameOf = (endpoint: ExchangeRecord['endpoint']) => spans({ tries: [OK], endpoint, targetModel: '' })[1]?.name
+  t.same(([null, 'embeddings', 'completions', 'input_tokens', 'images/edits'] as const).map(nameOf), [
+    'chat',
+    'embeddings',
+    'text_completion',
+    'count_tokens',
+    'images_edits',
+  ])
+  t.match(spans({ origin: null })[0], { name: 'run chat', kind: 0 })
+  t.equal(spans({ origin: { ...ORIGIN, socket: { connection: 'c', chat: 'a' } } })[0]?.name, 'WS chat')
+  t.end()
+})
+
+test('what clients and providers name is searched for secrets, and no text of an error is there', (t) => {
+  const error = errorData('upstream_rejected', { message: 'the prompt was: words' })
+  const made = spans({
+    ...{ origin: { ...ORIGIN, path: '/secret', agent: 'secret/1' }, requestId: 'secret', model: 'secret', error },
+    ...{ targetModel: 'secret', answerId: 'secret', answerModel: 'secret', upstreamRequestId: 'secret' },
+    tries: [{ ...OK, model: 'secret', error }],
+  })
+  t.equal(made.length, 3)
+  t.notMatch(JSON.stringify(made), /secret|the prompt was/)
+  t.end()
+})
+
+test('the tracestate of the caller is in each span, and its sampled parent is remote', (t) => {
+  const [request, operation] = spans({ tries: [OK] }, { ...TRACE, state: 'v=1' })
+  t.equal(request?.spanContext().traceState?.serialize(), 'v=1')
+  t.equal(operation?.spanContext().traceState?.serialize(), 'v=1')
+  t.equal(request?.parentSpanContext?.isRemote, true)
+  t.equal(spans({}, { ...TRACE, parentId: null })[0]?.parent, undefined)
+  t.end()
+})
