@@ -15,6 +15,15 @@ const RETRY_AFTER_MS = 1000
 const CALL_NAMES = [
   ...(['createKey', 'getKey', 'listKeys', 'updateKey', 'rotateKey', 'deleteKey'] as const),
   ...(['createTeam', 'getTeam', 'listTeams', 'updateTeam', 'deleteTeam', 'appendAudit', 'listAudit'] as const),
+  ...([
+    'createBudget',
+    'getBudget',
+    'listBudgets',
+    'updateBudget',
+    'deleteBudget',
+    'adjustBudget',
+    'addSpend',
+  ] as const),
 ] as const satisfies readonly (keyof AccountCalls)[]
 
 export type AccountsOptions = AccountsStart & {

@@ -17,6 +17,8 @@ export type AccountsStart = {
   readonly limits?: SharedLimits
   /** The names of the keys of the configuration file. */
   readonly fileKeys: readonly string[]
+  /** No other node spends from the budgets of a PostgreSQL database; absent: others may. */
+  readonly isSingleNode?: boolean
   /** One Float64, added to the thread's clock: for tests that move time. */
   readonly clockOffset: SharedArrayBuffer | null
 }

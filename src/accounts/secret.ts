@@ -37,8 +37,8 @@ export function digestOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
 }
 
-/** An id that no other key or team ever has. */
-export function createId(kind: 'key' | 'team', random: RandomBytes): string {
+/** An id that no other key, team or budget ever has. */
+export function createId(kind: 'key' | 'team' | 'budget', random: RandomBytes): string {
   return `${kind}_${lastDigits(random(ID_BYTES), ID_DIGITS)}`
 }
 

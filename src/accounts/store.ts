@@ -3,10 +3,15 @@
 import {
   type AuditEntry,
   type AuditRecord,
+  type BudgetStatus,
+  type BudgetTerms,
+  type BudgetUnit,
   type KeyPatch,
   type KeyRecord,
+  type NewBudget,
   type NewKey,
   type NewTeam,
+  type SpendBatch,
   type TeamPatch,
   type TeamRecord,
 } from './types.js'
@@ -61,7 +66,31 @@ export type AccountCalls = {
   /** @throws not_found; precondition_failed; conflict while it has keys */
   deleteTeam(name: string, change: Change): Promise<void>
 
-  /** For what is no change of keys and teams; those are recorded by themselves. */
+  /**
+   * `isNew`: false where the budget existed already with the same contents.
+   * @throws conflict where it has others; not_found for its key or team; invalid_request for its scope, or where there can be no budgets
+   */
+  createBudget(budget: NewBudget, by: By): Promise<{ readonly budget: BudgetStatus; readonly isNew: boolean }>
+  getBudget(name: string): Promise<BudgetStatus | null>
+  /** In the order of their names. */
+  listBudgets(page: Page<string>): Promise<{ budgets: BudgetStatus[]; next: string | null }>
+  /** @throws not_found, precondition_failed; invalid_request for the other unit */
+  updateBudget(name: string, terms: Pick<BudgetTerms, 'limit' | 'unit'>, change: Change): Promise<BudgetStatus>
+  /** @throws not_found, precondition_failed */
+  deleteBudget(name: string, change: Change): Promise<void>
+  /**
+   * Adds to what is spent in the present window; a refund is negative.
+   * @throws not_found; invalid_request for the other unit, or a refund of more than was spent
+   */
+  adjustBudget(
+    name: string,
+    adjustment: { readonly amount: number; readonly unit: BudgetUnit; readonly reason: string },
+    by: By,
+  ): Promise<{ readonly id: string; readonly amount: number }>
+  /** What event loops have settled, each batch once; `gone`: journals that have no file any more. */
+  addSpend(batches: readonly SpendBatch[], gone: readonly string[]): Promise<void>
+
+  /** For what is no change of keys, teams and budgets; those are recorded by themselves. */
   appendAudit(entry: AuditEntry): Promise<void>
   /** The newest first; `after` is the `seq` of the last entry of the page before. */
   listAudit(page: Page<number>): Promise<{ entries: AuditRecord[]; next: number | null }>

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
+import { BudgetWriter } from './budgets/writer.js'
 import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
@@ -22,7 +23,7 @@ import {
   type ToAccounts,
   type ToStore,
 } from './messages.js'
-import { type KeyUse } from './store.js'
+import { type AccountCalls, type KeyUse } from './store.js'
 import { type Listing } from './types.js'
 
 /** A change of one node is on every other after this at the latest, and usually by its hint at once. */
@@ -31,6 +32,8 @@ const LOOK_EVERY_MS = 1000
 const USES_EVERY_MS = 60_000
 /** Keys that one line names. */
 const MAX_NAMED = 10
+const NEEDS_SINGLE_NODE =
+  'Budgets hold on one node only: with accounts.store: postgres they need accounts.singleNode: true.'
 /** Rows of one statement: its parameters are limited. */
 const MAX_ROWS = 500
 
@@ -63,6 +66,8 @@ async function openDatabase(database: AccountsStart['database']): Promise<Accoun
   return (await import('./database/postgres.js')).openPostgres(database.url)
 }
 
+type Adjusted = Awaited<ReturnType<AccountCalls['adjustBudget']>>
+
 type ThreadOptions = {
   readonly start: AccountsStart
   readonly writer: AccountsWriter
@@ -73,6 +78,7 @@ type ThreadOptions = {
 class AccountsThread {
   readonly #options: ThreadOptions
   readonly #ground: Ground
+  readonly #budgets: BudgetWriter
   readonly #commits: Commits
   readonly #ports = new Set<MessagePort>()
   #reserved: ReadonlySet<string>
@@ -87,15 +93,19 @@ class AccountsThread {
     const { start, writer, database } = options
     this.#options = options
     this.#reserved = new Set(start.fileKeys)
+    const nowMs = createClock(start.clockOffset)
+    this.#budgets = new BudgetWriter(start.directory.budgets, nowMs)
     this.#ground = {
-      nowMs: createClock(start.clockOffset),
+      nowMs,
       random: randomBytes,
       maxKeys: start.directory.maxKeys,
       isReserved: (name) => this.#reserved.has(name),
+      noBudgets: database.shared === null || start.isSingleNode === true ? null : NEEDS_SINGLE_NODE,
+      usageOf: (id) => this.#budgets.usage(id),
     }
     this.#commits = new Commits({
       database,
-      feed: new Feed(writer, (leftOut) => this.#reportLeftOut(leftOut)),
+      feed: new Feed({ writer, budgets: this.#budgets, nowMs, onLeftOut: (leftOut) => this.#reportLeftOut(leftOut) }),
       onFailure: (thrown) => this.#fail(thrown),
       onChanged: (ids) => this.#send({ type: 'event', event: { type: 'changed', ids } }),
     })
@@ -105,6 +115,10 @@ class AccountsThread {
   async load(): Promise<void> {
     const taken = await this.#commits.run((db) => takenName(db, [...this.#reserved]))
     if (taken !== null) throw nameTaken(taken)
+    const { noBudgets } = this.#ground
+    if (noBudgets !== null && this.#budgets.ids.length > 0) {
+      throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
+    }
   }
 
   /** Looks each second, and at each hint, for what other nodes have changed. */
@@ -155,11 +169,20 @@ class AccountsThread {
         },
         READING.has(name) ? 'read' : 'change',
       )
+      .then((value) => {
+        // What is spent is in the cells of event loops, where every change of it is an addition.
+        if (name === 'adjustBudget') this.#adjust(value as Adjusted)
+        return value
+      })
       .then(
         (value): FromStore => ({ type: 'value', n, value }),
         (thrown: unknown): FromStore => ({ type: 'error', n, error: toGatewayError(thrown).data }),
       )
     port.postMessage(reply)
+  }
+
+  #adjust({ id, amount }: Adjusted): void {
+    this.#budgets.charge(id, amount)
   }
 
   #send(message: FromStore): void {

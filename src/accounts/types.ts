@@ -65,6 +65,8 @@ export type KeyRecord = {
   readonly lastUsedAtMs: number | null
   /** The newest first; those that are no longer valid are left out. */
   readonly secrets: readonly SecretHint[]
+  /** Those that were created with it. */
+  readonly budgets: readonly BudgetTerms[]
   /** Larger after each change, and never the same for two keys of one name. */
   readonly version: number
 }
@@ -83,6 +85,8 @@ export type TeamRecord = {
   readonly limits: KeyLimits
   readonly metadata: Readonly<Record<string, string>>
   readonly disabled: boolean
+  /** Those that were created with it. */
+  readonly budgets: readonly BudgetTerms[]
   readonly createdAtMs: number
   /** @see KeyRecord.version */
   readonly version: number
@@ -92,12 +96,18 @@ export type TeamRecord = {
 export type NewKey = Pick<
   KeyRecord,
   'name' | 'team' | 'models' | 'limits' | 'tags' | 'metadata' | 'trustUser' | 'disabled' | 'expiresAtMs'
->
+> & {
+  /** Absent: none. */
+  readonly budgets?: readonly BudgetTerms[]
+}
 
 /** Members that are absent stay as they are. A key keeps its name. */
 export type KeyPatch = Partial<Omit<NewKey, 'name'>>
 
-export type NewTeam = Pick<TeamRecord, 'name' | 'models' | 'limits' | 'metadata' | 'disabled'>
+export type NewTeam = Pick<TeamRecord, 'name' | 'models' | 'limits' | 'metadata' | 'disabled'> & {
+  /** Absent: none. */
+  readonly budgets?: readonly BudgetTerms[]
+}
 
 /** Members that are absent stay as they are. A team keeps its name. */
 export type TeamPatch = Partial<Omit<NewTeam, 'name'>>
@@ -107,6 +117,57 @@ export const BUDGET_PERIODS = ['hour', 'day', 'week', 'month', 'total'] as const
 export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
 /** What a budget counts: nano-dollars or tokens. */
 export type BudgetUnit = 'usd' | 'tokens'
+
+/** $9,000,000: beyond 2^53 nano-dollars numbers are no longer exact. The same number of tokens. */
+export const MAX_BUDGET = 9_000_000_000_000_000
+
+/** How much may be spent, of which unit and in which time. */
+export type BudgetTerms = {
+  readonly unit: BudgetUnit
+  /** Nano-dollars or tokens, 1 to MAX_BUDGET. */
+  readonly limit: number
+  readonly per: BudgetPeriod
+}
+
+export type NewBudget = BudgetTerms & {
+  readonly name: string
+  /** `gateway`, `team:` or `key:` and a name or an id, `model:` and a glob, or `tag:` and a tag. */
+  readonly scope: string
+}
+
+/** A budget as its operator sees it. */
+export type BudgetRecord = NewBudget & {
+  readonly id: string
+  /** It belongs to the key or team that it was created with. */
+  readonly isInline: boolean
+  readonly createdAtMs: number
+  /** @see KeyRecord.version */
+  readonly version: number
+}
+
+/** A budget with what is used of it in the present window. */
+export type BudgetStatus = BudgetRecord & {
+  readonly spent: number
+  readonly reserved: number
+  /** Null for a budget without windows. */
+  readonly resetsAtMs: number | null
+}
+
+/** What a budget is charged in one of its windows, as it is written down. Counts only the unit of the budget. */
+export type Charge = {
+  readonly budgetId: string
+  /** Unix ms. */
+  readonly windowStartMs: number
+  readonly nano: number
+  readonly tokens: number
+}
+
+/** Settlements of one journal, up to and including the one of this number. Added once, however often it is sent. */
+export type SpendBatch = {
+  readonly journal: string
+  readonly sequence: number
+  readonly charges: readonly Charge[]
+}
 
 /** One thing that an operator did. */
 export type AuditEntry = {

@@ -8,6 +8,8 @@ export type CommitCutter = {
   cutAt: 'before' | 'after' | null
 }
 
+const CHANGES = ['insert into "sluice"."changes"', 'insert into "sluice"."budget_journals"']
+
 export async function startCommitCutter(t: Teardown, targetPort: number): Promise<CommitCutter> {
   const sockets = new Set<Socket>()
   const hold = (socket: Socket): Socket => {
@@ -23,7 +25,7 @@ export async function startCommitCutter(t: Teardown, targetPort: number): Promis
     client.on('close', () => target.destroy())
     target.on('close', () => client.destroy())
     client.on('data', (bytes) => {
-      isChanging ||= bytes.includes('insert into "sluice"."changes"')
+      isChanging ||= CHANGES.some((text) => bytes.includes(text))
       // Looks for changes of others commit as well.
       if (cutter.cutAt === null || !isChanging || !bytes.includes('commit')) return target.write(bytes)
       isCutting = cutter.cutAt === 'after'

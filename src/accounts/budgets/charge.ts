@@ -1,20 +1,5 @@
-// What budgets are charged in one of their windows, as it is written down: in the journal of an event loop, and in its batches.
-
-/** One budget and one window; counts only the unit of the budget. */
-export type Charge = {
-  readonly budgetId: string
-  /** Unix ms. */
-  readonly windowStartMs: number
-  readonly nano: number
-  readonly tokens: number
-}
-
-/** Settlements of one journal, up to and including the one of this number. Added once, however often it is sent. */
-export type SpendBatch = {
-  readonly journal: string
-  readonly sequence: number
-  readonly charges: readonly Charge[]
-}
+// What budgets are charged, added up by budget and window.
+import { type Charge } from '../types.js'
 
 /** Charges that add up, by budget and window. */
 export class ChargeSums {

@@ -1,9 +1,8 @@
 // The budgets of one event loop: which of them hold for a request, and what its attempts reserve and spend. Every reservation is in the
 // cells of all its budgets or in none, and in the journal before its request is sent.
-import { type Account } from '../types.js'
+import { type Account, type Charge } from '../types.js'
 import { BudgetIndex, type Known, type MatchesGlob } from './budget-index.js'
 import { BudgetCells, REFUSED } from './cells.js'
-import { type Charge } from './charge.js'
 import { type Entry, type Ledger } from './ledger.js'
 import { type BudgetMemory, type SubjectKind } from './memory.js'
 import {

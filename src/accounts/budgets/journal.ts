@@ -8,7 +8,8 @@
 // A reservation without a settlement is charged as it was held: the provider may have served it.
 import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Charge, ChargeSums } from './charge.js'
+import { type Charge } from '../types.js'
+import { ChargeSums } from './charge.js'
 
 export const JOURNAL_SUFFIX = '.journal'
 /** It tells what users spend: for the owner alone. */

@@ -1,7 +1,8 @@
 // What one event loop has reserved and settled, on its way to the database: into its journal at once, and once a second into
 // budget_windows, in a batch that is sent again until it is acknowledged. A batch is sent when its records are on the disk, never before:
 // after a crash the database must not have a settlement whose reservation the journal still shows as open.
-import { type Charge, ChargeSums, type SpendBatch } from './charge.js'
+import { type Charge, type SpendBatch } from '../types.js'
+import { ChargeSums } from './charge.js'
 import { Journal } from './journal.js'
 
 const EVERY_MS = 1000

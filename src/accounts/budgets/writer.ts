@@ -11,8 +11,6 @@ export type StoredBudget = Omit<BudgetFacts, 'epoch'> & { readonly limit: number
 type Listed = { readonly slot: number; readonly facts: BudgetFacts }
 
 const MAX_VERSION = 2 ** 31 - 1
-/** Slots that are still held are passed over, so many at a time. */
-const MAX_LOOKS = 1000
 
 export class BudgetWriter {
   readonly #memory: BudgetMemory
@@ -38,9 +36,11 @@ export class BudgetWriter {
     this.#nowMs = nowMs
   }
 
-  /** Ids of budgets that belong to one of these subjects. */
+  /** Ids of budgets of these keys and teams. */
   idsOf(subjects: ReadonlySet<string>): string[] {
-    return [...this.#listed.values()].flatMap(({ facts }) => (subjects.has(facts.subject) ? [facts.id] : []))
+    return [...this.#listed.values()].flatMap(({ facts: { id, kind, subject } }) =>
+      (kind === 'key' || kind === 'team') && subjects.has(subject) ? [id] : [],
+    )
   }
 
   get ids(): string[] {
@@ -51,13 +51,17 @@ export class BudgetWriter {
     return this.#listed.has(id)
   }
 
-  /** @throws storage_full where `count` new budgets do not fit */
+  /** To be asked before a change is committed. @throws storage_full where `count` new budgets do not fit now */
   check(count: number): void {
-    const room = this.#memory.maxBudgets - this.#listed.size
-    if (count <= room) return
+    const unused = this.#memory.maxBudgets - Atomics.load(this.#header, HEADER.used)
+    if (count <= unused) return
+    const idle = this.#free.filter((slot) => this.#cells.isIdle(slot)).length
+    if (count <= unused + idle) return
+    const busy =
+      count > unused + this.#free.length ? '' : ' Requests under deleted ones are running; try again shortly.'
     throw new GatewayError('storage_full', {
-      message: `There are ${this.#listed.size} budgets, and no more fit. Raise accounts.maxKeys and restart the gateway.`,
-      retryable: false,
+      message: `There are ${this.#listed.size} budgets, and no more fit: accounts.maxKeys decides how many do.${busy}`,
+      retryable: busy !== '',
     })
   }
 
@@ -123,11 +127,11 @@ export class BudgetWriter {
       Atomics.store(this.#header, HEADER.used, used + 1)
       return used
     }
-    const idle = this.#free.slice(0, MAX_LOOKS).findIndex((slot) => this.#cells.isIdle(slot))
-    const [slot] = idle < 0 ? [] : this.#free.splice(idle, 1)
-    if (slot !== undefined) return slot
-    throw new GatewayError('storage_full', {
-      message: 'There is no room for a budget while requests of deleted ones are running. Try again shortly.',
-    })
+    for (;;) {
+      // `check` has found one. A loop that looks for the former budget of a slot holds it for a moment.
+      const idle = this.#free.findIndex((slot) => this.#cells.isIdle(slot))
+      const [slot] = idle < 0 ? [] : this.#free.splice(idle, 1)
+      if (slot !== undefined) return slot
+    }
   }
 }

@@ -1,5 +1,7 @@
 // The calls of the contract over one transaction, by their names.
 import { type AccountCalls } from '../store.js'
+import { Budgets } from './budgets/budgets.js'
+import { addBatches } from './budgets/spend.js'
 import { beginChange, listAudit, recordChange } from './changes.js'
 import { Keys } from './keys.js'
 import { type Database, type Ground } from './rows.js'
@@ -7,13 +9,14 @@ import { Teams } from './teams.js'
 
 /** Calls that change nothing: they need no transaction, and are answered by a database that takes no changes. */
 export const READING: ReadonlySet<keyof AccountCalls> = new Set([
-  ...(['getKey', 'listKeys', 'getTeam', 'listTeams', 'listAudit'] as const),
+  ...(['getKey', 'listKeys', 'getTeam', 'listTeams', 'getBudget', 'listBudgets', 'listAudit'] as const),
 ])
 
 /** Each to be made within a transaction, one after the other. */
 export function callsOver(db: Database, ground: Ground): AccountCalls {
   const keys = new Keys(db, ground)
   const teams = new Teams(db, ground)
+  const budgets = new Budgets(db, ground)
   return {
     createKey: (key, by) => keys.create(key, by),
     getKey: (name) => keys.get(name),
@@ -26,6 +29,13 @@ export function callsOver(db: Database, ground: Ground): AccountCalls {
     listTeams: (page) => teams.list(page),
     updateTeam: (name, patch, change) => teams.update(name, patch, change),
     deleteTeam: (name, change) => teams.delete(name, change),
+    createBudget: (budget, by) => budgets.create(budget, by),
+    getBudget: (name) => budgets.get(name),
+    listBudgets: (page) => budgets.list(page),
+    updateBudget: (name, terms, change) => budgets.update(name, terms, change),
+    deleteBudget: (name, change) => budgets.delete(name, change),
+    adjustBudget: (name, adjustment, by) => budgets.adjust(name, adjustment, by),
+    addSpend: (batches, gone) => addBatches(db, batches, gone),
     async appendAudit(entry) {
       const { revision } = await beginChange(db)
       await recordChange(db, revision, { ...entry, targetId: null })

@@ -1,8 +1,10 @@
-// What event loops know of keys, read from the database: all of it at the start, and after that what each change has left. Reading is
-// apart from applying, so that what a change has left is read within its transaction and applied after it.
+// What event loops know of keys and budgets, read from the database: all of it at the start, and after that what each change has left.
+// Reading is apart from applying, so that what a change has left is read within its transaction and applied after it.
 import { type ExpressionBuilder } from 'kysely'
 import { GatewayError } from '../../errors.js'
+import { type StoredBudget } from '../budgets/writer.js'
 import { type Account, type AccountTeam, type Listing, type SecretDigest } from '../types.js'
+import { readBudgets } from './budgets/spend.js'
 import { MAX_ENTRIES } from './changes.js'
 import { type Database, limitsOf, listOf } from './rows.js'
 import { type Tables } from './schema.js'
@@ -17,15 +19,40 @@ export type AccountsWriter = {
   remove(id: string): void
 }
 
+/** Where budgets are written for all event loops. */
+export type BudgetsWriter = {
+  readonly ids: readonly string[]
+  has(id: string): boolean
+  /** Ids of budgets of these keys and teams. */
+  idsOf(subjects: ReadonlySet<string>): readonly string[]
+  /** @throws storage_full where so many new ones do not fit */
+  check(count: number): void
+  put(budget: StoredBudget): void
+  remove(id: string): void
+}
+
+export type FeedOptions = {
+  readonly writer: AccountsWriter
+  readonly budgets: BudgetsWriter
+  /** Unix time. */
+  readonly nowMs: () => number
+  readonly onLeftOut?: (listings: readonly Listing[]) => void
+}
+
 /** What is different as of a revision. */
 export type Delta = {
   readonly revision: number
   readonly changed: readonly Listing[]
   readonly gone: readonly string[]
+  readonly budgets: { readonly changed: readonly StoredBudget[]; readonly gone: readonly string[] }
 }
 
-/** Keys and teams whose keys are read. */
-type Targets = { readonly keyIds: readonly string[]; readonly teamIds: readonly string[] }
+/** Keys, teams whose keys are read, and budgets; with a key or team go its budgets. */
+type Targets = {
+  readonly keyIds: readonly string[]
+  readonly teamIds: readonly string[]
+  readonly budgetIds: readonly string[]
+}
 
 /** Beyond these all is read at once; the parameters of a query are limited as well. */
 const MAX_TARGETS = 1000
@@ -33,6 +60,8 @@ const MAX_TARGETS = 1000
 /** The keys of the database as the event loops have them. */
 export class Feed {
   readonly #writer: AccountsWriter
+  readonly #budgets: BudgetsWriter
+  readonly #nowMs: () => number
   readonly #onLeftOut: (listings: readonly Listing[]) => void
   readonly #known = new Set<string>()
   /** Keys without room: their requests are refused. */
@@ -40,8 +69,10 @@ export class Feed {
   #revision = -1
 
   /** `onLeftOut`: keys that another node has made or changed, and that have no room on this one. */
-  constructor(writer: AccountsWriter, onLeftOut: (listings: readonly Listing[]) => void = () => undefined) {
+  constructor({ writer, budgets, nowMs, onLeftOut = () => undefined }: FeedOptions) {
     this.#writer = writer
+    this.#budgets = budgets
+    this.#nowMs = nowMs
     this.#onLeftOut = onLeftOut
   }
 
@@ -57,23 +88,36 @@ export class Feed {
     const changed = await readAccounts(db, targets)
     const present = new Set(changed.map(({ account }) => account.id))
     const suspects = targets === null ? [...this.#known] : targets.keyIds
-    return { revision, changed, gone: suspects.filter((id) => !present.has(id)) }
+    const budgets = await this.#readBudgets(db, targets)
+    return { revision, changed, gone: suspects.filter((id) => !present.has(id)), budgets }
+  }
+
+  async #readBudgets(db: Database, targets: Targets | null): Promise<Delta['budgets']> {
+    const subjects = targets === null ? [] : [...targets.keyIds, ...targets.teamIds]
+    const wanted = targets === null ? null : { ids: targets.budgetIds, subjects }
+    const changed = await readBudgets(db, wanted, this.#nowMs())
+    const present = new Set(changed.map(({ id }) => id))
+    const known = wanted === null ? this.#budgets.ids : [...wanted.ids, ...this.#budgets.idsOf(new Set(subjects))]
+    return { changed, gone: known.filter((id) => !present.has(id)) }
   }
 
   /** To be asked before a change is committed. @throws storage_full where the directory has no room for all of it */
-  check({ changed }: Delta): void {
+  check({ changed, budgets }: Delta): void {
     // At the start nothing has to be undone where it does not fit; what was left out before is not this change's doing.
     if (this.#revision < 0) return
     this.#writer.check(changed.filter(({ account }) => !this.#leftOut.has(account.id)))
+    this.#budgets.check(budgets.changed.filter(({ id }) => !this.#budgets.has(id)).length)
   }
 
   /**
    * Once it is committed nothing can be refused any more: a key that has no room is left out, so that no former state of it stays.
    * @returns the ids of all keys that it was about. @throws storage_full at the start alone
    */
-  apply({ revision, changed, gone }: Delta): string[] {
+  apply({ revision, changed, gone, budgets }: Delta): string[] {
     for (const id of gone) this.#remove(id)
     const leftOut = changed.filter((listing) => !this.#put(listing))
+    for (const id of budgets.gone) this.#budgets.remove(id)
+    for (const budget of budgets.changed) this.#budgets.put(budget)
     this.#revision = revision
     if (leftOut.length > 0) this.#onLeftOut(leftOut)
     return [...gone, ...changed.map(({ account }) => account.id)]
@@ -116,6 +160,7 @@ export class Feed {
     return {
       keyIds: [...keyIds],
       teamIds: ids.filter((id) => id.startsWith('team_')),
+      budgetIds: ids.filter((id) => id.startsWith('budget_')),
     }
   }
 }

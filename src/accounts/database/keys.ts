@@ -6,6 +6,7 @@ import { GatewayError } from '../../errors.js'
 import { createId, createSecret } from '../secret.js'
 import { type AccountCalls, type By, type Change, type KeyUse } from '../store.js'
 import { type KeyPatch, type KeyRecord, MAX_SECRETS, type NewKey } from '../types.js'
+import { Budgets, sortTerms } from './budgets/budgets.js'
 import { beginChange, checkVersion, recordChange } from './changes.js'
 import { type Database, type Ground, type KeyRow, keyColumnsOf, keyRecordOf, limitColumnsOf } from './rows.js'
 import { type SecretTable } from './schema.js'
@@ -16,14 +17,18 @@ export class Keys {
   readonly #db: Database
   readonly #ground: Ground
   readonly #teams: Teams
+  readonly #budgets: Budgets
 
   constructor(db: Database, ground: Ground) {
     this.#db = db
     this.#ground = ground
     this.#teams = new Teams(db, ground)
+    this.#budgets = new Budgets(db, ground)
   }
 
   async create(key: NewKey, { by }: By): ReturnType<AccountCalls['createKey']> {
+    const { budgets = [] } = key
+    this.#budgets.checkAllowed(budgets)
     const { revision, keyCount } = await beginChange(this.#db)
     const existing = await this.get(key.name)
     if (existing !== null) {
@@ -54,6 +59,7 @@ export class Keys {
       .execute()
     await this.#count(keyCount + 1)
     const secret = await this.#addSecret(id, atMs)
+    await this.#budgets.putInline({ kind: 'key', id, name: key.name }, budgets, revision)
     const after = await this.find(key.name)
     const entry = { atMs, by, action: 'key.create', target: key.name, targetId: id, before: null, after }
     await recordChange(this.#db, revision, entry)
@@ -62,7 +68,10 @@ export class Keys {
 
   async get(name: string): Promise<KeyRecord | null> {
     const row = await this.#rows().where('keys.name', '=', name).executeTakeFirst()
-    return row === undefined ? null : this.#recordOf(row, await this.#secretsOf([row.id]))
+    if (row === undefined) return null
+    const { id } = row
+    const budgets = (await this.#budgets.inlineOf([id])).get(id) ?? []
+    return this.#recordOf(row, { secrets: await this.#secretsOf([id]), budgets })
   }
 
   async list({ after, limit, team }: Parameters<AccountCalls['listKeys']>[0]): ReturnType<AccountCalls['listKeys']> {
@@ -73,12 +82,15 @@ export class Keys {
       .limit(limit + 1)
       .execute()
     const rows = found.slice(0, limit)
-    const secrets = await this.#secretsOf(rows.map(({ id }) => id))
-    const keys = rows.map((row) => this.#recordOf(row, secrets))
+    const ids = rows.map(({ id }) => id)
+    const [secrets, inline] = [await this.#secretsOf(ids), await this.#budgets.inlineOf(ids)]
+    const keys = rows.map((row) => this.#recordOf(row, { secrets, budgets: inline.get(row.id) ?? [] }))
     return { keys, next: found.length > limit ? (keys.at(-1)?.name ?? null) : null }
   }
 
   async update(name: string, patch: KeyPatch, change: Change): Promise<KeyRecord> {
+    const { budgets } = patch
+    this.#budgets.checkAllowed(budgets ?? [])
     const { revision } = await beginChange(this.#db)
     const before = await this.find(name)
     checkVersion(before, change)
@@ -88,6 +100,7 @@ export class Keys {
       .set({ ...keyColumnsOf(patch), ...team, version: revision })
       .where('id', '=', before.id)
       .execute()
+    if (budgets !== undefined) await this.#budgets.putInline({ kind: 'key', id: before.id, name }, budgets, revision)
     return this.#recordUpdate({ before, revision, by: change.by, action: 'key.update' })
   }
 
@@ -119,6 +132,7 @@ export class Keys {
     const { id: targetId } = before
     await this.#db.deleteFrom('secrets').where('key_id', '=', targetId).execute()
     await this.#db.deleteFrom('uses').where('key_id', '=', targetId).execute()
+    await this.#budgets.deleteOf(targetId)
     await this.#db.deleteFrom('keys').where('id', '=', targetId).execute()
     await this.#count(keyCount - 1)
     const entry = { atMs: this.#ground.nowMs(), by: change.by, action: 'key.delete', target: name, targetId }
@@ -166,8 +180,8 @@ export class Keys {
     return this.#db.selectFrom('secrets').selectAll().where('key_id', 'in', keyIds).execute()
   }
 
-  #recordOf(row: KeyRow, secrets: readonly Selectable<SecretTable>[]): KeyRecord {
-    return keyRecordOf(row, secrets, this.#ground.nowMs())
+  #recordOf(row: KeyRow, parts: Parameters<typeof keyRecordOf>[1]): KeyRecord {
+    return keyRecordOf(row, parts, this.#ground.nowMs())
   }
 
   /** @throws not_found */
@@ -229,6 +243,7 @@ export class Keys {
 }
 
 function contentsOf(key: NewKey): NewKey {
-  const { name, team, models, limits, tags, metadata, trustUser, disabled, expiresAtMs } = key
-  return { name, team, models, limits, tags, metadata, trustUser, disabled, expiresAtMs }
+  const { name, team, models, limits, tags, metadata, trustUser, disabled, expiresAtMs, budgets = [] } = key
+  const sorted = sortTerms([...budgets])
+  return { name, team, models, limits, tags, metadata, trustUser, disabled, expiresAtMs, budgets: sorted }
 }

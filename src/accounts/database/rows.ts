@@ -1,8 +1,10 @@
 // What stands in the rows of keys and teams, as records and back. Lists and maps are JSON texts, yes and no are 1 and 0.
 import { type Kysely, type Selectable } from 'kysely'
 import { type GatewayError } from '../../errors.js'
+import { type CellUsage } from '../budgets/cells.js'
 import { type RandomBytes } from '../secret.js'
 import {
+  type BudgetTerms,
   type KeyLimits,
   type KeyPatch,
   type KeyRecord,
@@ -46,6 +48,10 @@ export type Ground = {
   readonly maxKeys: number
   /** The name is that of a key of the configuration file. */
   readonly isReserved: (name: string) => boolean
+  /** Why there can be no budgets; null: there can. */
+  readonly noBudgets: string | null
+  /** What event loops have spent and reserved of a budget; null where they do not know it yet. */
+  readonly usageOf: (budgetId: string) => CellUsage | null
 }
 
 export type LimitColumns = Pick<KeyTable, 'requests_per_minute' | 'tokens_per_minute' | 'concurrency'>
@@ -67,8 +73,12 @@ export function listOf(text: string): string[] {
   return JSON.parse(text) as string[]
 }
 
-/** `secrets`: of this key and of others. */
-export function keyRecordOf(row: KeyRow, secrets: readonly Selectable<SecretTable>[], nowMs: number): KeyRecord {
+/** `secrets`: of this key and of others; `budgets`: its own. */
+export function keyRecordOf(
+  row: KeyRow,
+  { secrets, budgets }: { secrets: readonly Selectable<SecretTable>[]; budgets: readonly BudgetTerms[] },
+  nowMs: number,
+): KeyRecord {
   return {
     id: row.id,
     name: row.name,
@@ -84,12 +94,13 @@ export function keyRecordOf(row: KeyRow, secrets: readonly Selectable<SecretTabl
     expiresAtMs: row.expires_at_ms,
     lastUsedAtMs: row.last_used_at_ms,
     secrets: hintsOf(row.id, secrets, nowMs),
+    budgets,
     version: row.version,
   }
 }
 
 /** A team as its operator sees it. */
-export function teamRecordOf(row: Selectable<TeamTable>): TeamRecord {
+export function teamRecordOf(row: Selectable<TeamTable>, budgets: readonly BudgetTerms[]): TeamRecord {
   return {
     id: row.id,
     name: row.name,
@@ -97,13 +108,14 @@ export function teamRecordOf(row: Selectable<TeamTable>): TeamRecord {
     limits: limitsOf(row),
     metadata: JSON.parse(row.metadata) as Record<string, string>,
     disabled: row.disabled === 1,
+    budgets,
     createdAtMs: row.created_at_ms,
     version: row.version,
   }
 }
 
-/** The columns of what a patch has; its team, which stands as an id, apart. */
-export function keyColumnsOf(patch: Omit<KeyPatch, 'team'>): Partial<KeyTable> {
+/** The columns of what a patch has; its team, which stands as an id, and its budgets apart. */
+export function keyColumnsOf(patch: Omit<KeyPatch, 'team' | 'budgets'>): Partial<KeyTable> {
   const { tags, trustUser, expiresAtMs } = patch
   return {
     ...sharedColumnsOf(patch),

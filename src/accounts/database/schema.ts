@@ -79,7 +79,34 @@ export type StateTable = { id: number; revision: number; key_count: number }
 /** Each process that changes a shared database, with the number of its last commit: to find out whether one in doubt was made. */
 export type NodeTable = { id: string; sequence: number; seen_at_ms: number }
 
+export type BudgetTable = {
+  id: string
+  name: string
+  /** `gateway`, `team`, `key`, `model` or `tag`. */
+  kind: string
+  /** The id of a team or key, a glob, a tag; empty for the gateway. */
+  subject: string
+  per: string
+  /** `usd` or `tokens`. */
+  unit: string
+  /** Nano-dollars or tokens. */
+  amount: number
+  /** It belongs to the key or team that it was created with. */
+  inline: number
+  created_at_ms: number
+  version: number
+}
+
+/** What was spent of a budget in one of its windows. */
+export type BudgetWindowTable = { budget_id: string; window_start_ms: number; spent_nano: number; spent_tokens: number }
+
+/** Each journal of settlements that still has a file, with the number of the last one that is in budget_windows. */
+export type BudgetJournalTable = { id: string; sequence: number }
+
 export type Tables = {
+  budgets: BudgetTable
+  budget_windows: BudgetWindowTable
+  budget_journals: BudgetJournalTable
   nodes: NodeTable
   keys: KeyTable
   teams: TeamTable
@@ -170,6 +197,32 @@ const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
       .addColumn('id', 'text', (column) => column.primaryKey())
       .addColumn('sequence', 'bigint', (column) => column.notNull())
       .addColumn('seen_at_ms', 'bigint', (column) => column.notNull()),
+  ],
+  ({ schema, sortable }) => [
+    schema
+      .createTable('budgets')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('name', sortable, (column) => column.notNull().unique())
+      .addColumn('kind', 'text', (column) => column.notNull())
+      .addColumn('subject', 'text', (column) => column.notNull())
+      .addColumn('per', 'text', (column) => column.notNull())
+      .addColumn('unit', 'text', (column) => column.notNull())
+      .addColumn('amount', 'bigint', (column) => column.notNull())
+      .addColumn('inline', 'bigint', (column) => column.notNull())
+      .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('version', 'bigint', (column) => column.notNull()),
+    schema.createIndex('budgets_by_subject').on('budgets').columns(['subject', 'kind']),
+    schema
+      .createTable('budget_windows')
+      .addColumn('budget_id', 'text', (column) => column.notNull())
+      .addColumn('window_start_ms', 'bigint', (column) => column.notNull())
+      .addColumn('spent_nano', 'bigint', (column) => column.notNull())
+      .addColumn('spent_tokens', 'bigint', (column) => column.notNull())
+      .addPrimaryKeyConstraint('budget_windows_key', ['budget_id', 'window_start_ms']),
+    schema
+      .createTable('budget_journals')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('sequence', 'bigint', (column) => column.notNull()),
   ],
 ]
 

@@ -4,6 +4,7 @@ import { GatewayError } from '../../errors.js'
 import { createId } from '../secret.js'
 import { type AccountCalls, type By, type Change, type Page } from '../store.js'
 import { type NewTeam, type TeamPatch, type TeamRecord } from '../types.js'
+import { Budgets, sortTerms } from './budgets/budgets.js'
 import { beginChange, checkVersion, recordChange } from './changes.js'
 import { type Database, type Ground, limitColumnsOf, sharedColumnsOf, teamRecordOf } from './rows.js'
 
@@ -11,13 +12,17 @@ import { type Database, type Ground, limitColumnsOf, sharedColumnsOf, teamRecord
 export class Teams {
   readonly #db: Database
   readonly #ground: Ground
+  readonly #budgets: Budgets
 
   constructor(db: Database, ground: Ground) {
     this.#db = db
     this.#ground = ground
+    this.#budgets = new Budgets(db, ground)
   }
 
   async create(team: NewTeam, { by }: By): ReturnType<AccountCalls['createTeam']> {
+    const { budgets = [] } = team
+    this.#budgets.checkAllowed(budgets)
     const { revision } = await beginChange(this.#db)
     const existing = await this.get(team.name)
     if (existing !== null) {
@@ -39,6 +44,7 @@ export class Teams {
         version: revision,
       })
       .execute()
+    await this.#budgets.putInline({ kind: 'team', id, name: team.name }, budgets, revision)
     const after = await this.find(team.name)
     const entry = { atMs, by, action: 'team.create', target: team.name, targetId: id, before: null, after }
     await recordChange(this.#db, revision, entry)
@@ -47,7 +53,7 @@ export class Teams {
 
   async get(name: string): Promise<TeamRecord | null> {
     const row = await this.#db.selectFrom('teams').selectAll().where('name', '=', name).executeTakeFirst()
-    return row === undefined ? null : teamRecordOf(row)
+    return row === undefined ? null : teamRecordOf(row, (await this.#budgets.inlineOf([row.id])).get(row.id) ?? [])
   }
 
   async list({ after, limit }: Page<string>): ReturnType<AccountCalls['listTeams']> {
@@ -58,11 +64,15 @@ export class Teams {
       .orderBy('name')
       .limit(limit + 1)
       .execute()
-    const teams = rows.slice(0, limit).map(teamRecordOf)
+    const shown = rows.slice(0, limit)
+    const inline = await this.#budgets.inlineOf(shown.map(({ id }) => id))
+    const teams = shown.map((row) => teamRecordOf(row, inline.get(row.id) ?? []))
     return { teams, next: rows.length > limit ? (teams.at(-1)?.name ?? null) : null }
   }
 
   async update(name: string, patch: TeamPatch, change: Change): Promise<TeamRecord> {
+    const { budgets } = patch
+    this.#budgets.checkAllowed(budgets ?? [])
     const { revision } = await beginChange(this.#db)
     const before = await this.find(name)
     checkVersion(before, change)
@@ -71,6 +81,7 @@ export class Teams {
       .set({ ...sharedColumnsOf(patch), version: revision })
       .where('id', '=', before.id)
       .execute()
+    if (budgets !== undefined) await this.#budgets.putInline({ kind: 'team', id: before.id, name }, budgets, revision)
     const after = await this.find(name)
     const { id: targetId } = before
     const entry = { atMs: this.#ground.nowMs(), by: change.by, action: 'team.update', target: name, targetId }
@@ -88,6 +99,7 @@ export class Teams {
       const message = `Team ${name} still has keys, such as ${key[0].name}. Delete them or move them to another team first.`
       throw new GatewayError('conflict', { message })
     }
+    await this.#budgets.deleteOf(targetId)
     await this.#db.deleteFrom('teams').where('id', '=', targetId).execute()
     const entry = { atMs: this.#ground.nowMs(), by: change.by, action: 'team.delete', target: name, targetId }
     await recordChange(this.#db, revision, { ...entry, before, after: null })
@@ -101,6 +113,6 @@ export class Teams {
   }
 }
 
-function contentsOf({ name, models, limits, metadata, disabled }: NewTeam): NewTeam {
-  return { name, models, limits, metadata, disabled }
+function contentsOf({ name, models, limits, metadata, disabled, budgets = [] }: NewTeam): NewTeam {
+  return { name, models, limits, metadata, disabled, budgets: sortTerms([...budgets]) }
 }

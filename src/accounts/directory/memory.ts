@@ -9,6 +9,7 @@
 // generation shows that the writer has meanwhile used that memory for something else. All words are read and written by Atomics: plain
 // reads may be moved behind the check on some processors.
 import { hash } from 'node:crypto'
+import { type BudgetMemory, createBudgetMemory } from '../budgets/memory.js'
 import { type Account, type KeyLimits, MAX_SECRETS } from '../types.js'
 
 /** The buffers, to be passed to every thread; `maxKeys` is their size. */
@@ -19,6 +20,8 @@ export type DirectoryMemory = {
   readonly digests: SharedArrayBuffer
   readonly slots: SharedArrayBuffer
   readonly records: SharedArrayBuffer
+  /** The budgets of keys, teams and all else, with what is used of them. */
+  readonly budgets: BudgetMemory
 }
 
 export const FREE = 0
@@ -57,6 +60,7 @@ export function createDirectoryMemory(maxKeys: number): DirectoryMemory {
     digests: sharedWords(digests * ENTRY.words),
     slots: sharedWords(maxKeys * SLOT.words),
     records: new SharedArrayBuffer(maxKeys * RECORD_BYTES + SPARE_RECORD_BYTES),
+    budgets: createBudgetMemory(maxKeys),
   }
 }
 

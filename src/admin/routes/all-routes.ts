@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { type JsonObject } from '../../model/json.js'
 import { type AdminContext } from '../context.js'
 import { type AdminRoute, adminRoute } from '../http/admin-route.js'
+import { budgetRoutes } from './budgets.js'
 import { configurationRoutes } from './configuration.js'
 import { keyRoutes } from './keys.js'
 import { createAdminOpenApi } from './openapi.js'
@@ -20,6 +21,7 @@ export function createAdminRoutes(context: AdminContext): AdminRoute[] {
     ...providerRoutes(context),
     ...keyRoutes(context),
     ...teamRoutes(context),
+    ...budgetRoutes(context),
     ...configurationRoutes(context),
     adminRoute({
       method: 'GET',

@@ -1,6 +1,6 @@
 // Gateway keys: those of the database are created, changed, rotated and deleted here; those of the configuration file are only shown. A
 // secret is in the answer that made it, and nowhere else.
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { type KeyPatch, type KeyRecord } from '../../accounts/types.js'
 import { NAME_PATTERN } from '../../config/schema/parts.js'
 import { type KeyConfig } from '../../config/types.js'
@@ -9,6 +9,7 @@ import { type AdminContext } from '../context.js'
 import { type AdminAnswer, type AdminRoute, adminRoute } from '../http/admin-route.js'
 import { nullable, refused, Time, timeText } from '../http/answers.js'
 import { etagOf, versionOf } from '../http/etag.js'
+import { InlineBudgets, readInline, showInline } from './budgets.js'
 import { Limits, Metadata, Models, Name, pageFields, readTimeOf, storeOf, Tags, TimeInput, unknown } from './records.js'
 
 const DAY_MS = 86_400_000
@@ -18,6 +19,7 @@ const KEY_FIELDS = {
   team: nullable(Name),
   models: Models,
   limits: Limits,
+  budgets: InlineBudgets,
   tags: Tags,
   metadata: Metadata,
   trustUser: Type.Boolean(),
@@ -46,6 +48,7 @@ const NewKeyBody = Type.Object(
     team: Type.Union([Name, Type.Null()], { default: null }),
     models: Type.Array(Models.items, { minItems: 1, maxItems: 100, default: ['*'] }),
     limits: Limits,
+    budgets: Type.Array(InlineBudgets.items, { maxItems: 10, default: [] }),
     tags: Type.Array(Name, { maxItems: 100, default: [] }),
     metadata: Type.Record(Type.String({ pattern: '^[\\x20-\\x7e]{1,64}$' }), Type.String({ maxLength: 1024 }), {
       default: {},
@@ -122,8 +125,8 @@ export function keyRoutes(context: AdminContext): AdminRoute[] {
       async act({ body, operator: { name: by } }) {
         const { expiresAt, ...fields } = body
         refuseFileKey(context, body.name)
-        const expiresAtMs = readTimeOf('expiresAt', expiresAt)
-        const { key, secret } = await storeOf(context).createKey({ ...fields, expiresAtMs }, { by })
+        const further = { expiresAtMs: readTimeOf('expiresAt', expiresAt), budgets: readInline(body.budgets) }
+        const { key, secret } = await storeOf(context).createKey({ ...fields, ...further }, { by })
         if (secret === null) return { status: 200, body: shown(key), headers: etagOf(key.version) }
         context.audit.log({ by, action: 'key.create', target: key.name, before: null, after: key })
         return { status: 201, body: { ...shown(key), secret }, headers: etagOf(key.version) }
@@ -153,11 +156,15 @@ export function keyRoutes(context: AdminContext): AdminRoute[] {
       },
       async act({ name, body, ifMatch, operator: { name: by } }) {
         refuseFileKey(context, name)
-        const { expiresAt, ...fields } = body as { expiresAt?: string | null } & Omit<KeyPatch, 'expiresAtMs'>
-        const expiry = expiresAt === undefined ? {} : { expiresAtMs: readTimeOf('expiresAt', expiresAt) }
+        const { expiresAt, budgets, ...fields } = body as KeyPatchInput
+        const patch: KeyPatch = {
+          ...fields,
+          ...(expiresAt === undefined ? {} : { expiresAtMs: readTimeOf('expiresAt', expiresAt) }),
+          ...(budgets === undefined ? {} : { budgets: readInline(budgets) }),
+        }
         const store = storeOf(context)
         const before = await store.getKey(name)
-        const key = await store.updateKey(name, { ...fields, ...expiry }, { by, ifVersion: versionOf(ifMatch) })
+        const key = await store.updateKey(name, patch, { by, ifVersion: versionOf(ifMatch) })
         context.audit.log({ by, action: 'key.update', target: name, before, after: key })
         return { status: 200, body: shown(key), headers: etagOf(key.version) }
       },
@@ -199,6 +206,11 @@ export function keyRoutes(context: AdminContext): AdminRoute[] {
   ]
 }
 
+type KeyPatchInput = Omit<KeyPatch, 'expiresAtMs' | 'budgets'> & {
+  readonly expiresAt?: string | null
+  readonly budgets?: Static<typeof InlineBudgets>
+}
+
 type KeyQuery = { readonly after?: string; readonly limit: number; readonly team?: string }
 
 async function listKeys(context: AdminContext, { after, limit, team }: KeyQuery): Promise<AdminAnswer> {
@@ -222,10 +234,12 @@ function shown({
   expiresAtMs,
   lastUsedAtMs,
   secrets,
+  budgets,
   ...key
 }: KeyRecord): object {
   return {
     ...key,
+    budgets: showInline(budgets),
     source: 'database',
     createdAt: timeText(createdAtMs),
     rotatedAt: timeOrNull(rotatedAtMs),
@@ -241,7 +255,7 @@ function shownOfFile({ name, models, limits }: KeyConfig): object {
   return {
     ...{ id: null, name, source: 'file', team: null, models },
     limits: { requestsPerMinute, tokensPerMinute, concurrency },
-    ...{ tags: [], metadata: {}, trustUser: false, disabled: false },
+    ...{ budgets: [], tags: [], metadata: {}, trustUser: false, disabled: false },
     ...{ createdAt: null, rotatedAt: null, expiresAt: null, lastUsedAt: null, secrets: [] },
   }
 }

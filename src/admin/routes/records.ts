@@ -64,6 +64,6 @@ export function storeOf({ accounts }: AdminContext): AccountCalls {
 }
 
 /** @throws not_found */
-export function unknown(what: 'key' | 'team'): GatewayError {
+export function unknown(what: 'key' | 'team' | 'budget'): GatewayError {
   return new GatewayError('not_found', { message: `No such ${what}.` })
 }

@@ -1,10 +1,11 @@
 // Teams: what their keys may use together, and the limits that hold for all of them.
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { type TeamPatch, type TeamRecord } from '../../accounts/types.js'
 import { type AdminContext } from '../context.js'
 import { type AdminRoute, adminRoute } from '../http/admin-route.js'
 import { nullable, refused, Time, timeText } from '../http/answers.js'
 import { etagOf, versionOf } from '../http/etag.js'
+import { InlineBudgets, readInline, showInline } from './budgets.js'
 import { Limits, Metadata, Models, Name, pageFields, storeOf, unknown } from './records.js'
 
 const ShownTeam = Type.Object({
@@ -12,6 +13,7 @@ const ShownTeam = Type.Object({
   name: Type.String(),
   models: Models,
   limits: Limits,
+  budgets: InlineBudgets,
   metadata: Metadata,
   disabled: Type.Boolean(),
   createdAt: Time,
@@ -21,6 +23,7 @@ const NewTeamBody = Type.Object(
     name: Name,
     models: Type.Array(Models.items, { minItems: 1, maxItems: 100, default: ['*'] }),
     limits: Limits,
+    budgets: Type.Array(InlineBudgets.items, { maxItems: 10, default: [] }),
     metadata: Type.Record(Type.String({ pattern: '^[\\x20-\\x7e]{1,64}$' }), Type.String({ maxLength: 1024 }), {
       default: {},
     }),
@@ -32,6 +35,7 @@ const TeamPatchBody = Type.Object(
   {
     models: Type.Optional(Models),
     limits: Type.Optional(Limits),
+    budgets: Type.Optional(InlineBudgets),
     metadata: Type.Optional(Metadata),
     disabled: Type.Optional(Type.Boolean()),
   },
@@ -71,7 +75,8 @@ export function teamRoutes(context: AdminContext): AdminRoute[] {
         409: refused('The name has other contents, or there is no database.'),
       },
       async act({ body, operator: { name: by } }) {
-        const { team, isNew } = await storeOf(context).createTeam(body, { by })
+        const wanted = { ...body, budgets: readInline(body.budgets) }
+        const { team, isNew } = await storeOf(context).createTeam(wanted, { by })
         if (isNew) context.audit.log({ by, action: 'team.create', target: team.name, before: null, after: team })
         return { status: isNew ? 201 : 200, body: shown(team), headers: etagOf(team.version) }
       },
@@ -96,7 +101,9 @@ export function teamRoutes(context: AdminContext): AdminRoute[] {
       async act({ name, body, ifMatch, operator: { name: by } }) {
         const store = storeOf(context)
         const before = await store.getTeam(name)
-        const team = await store.updateTeam(name, body as TeamPatch, { by, ifVersion: versionOf(ifMatch) })
+        const { budgets, ...fields } = body as TeamPatchInput
+        const patch: TeamPatch = budgets === undefined ? fields : { ...fields, budgets: readInline(budgets) }
+        const team = await store.updateTeam(name, patch, { by, ifVersion: versionOf(ifMatch) })
         context.audit.log({ by, action: 'team.update', target: name, before, after: team })
         return { status: 200, body: shown(team), headers: etagOf(team.version) }
       },
@@ -119,6 +126,8 @@ export function teamRoutes(context: AdminContext): AdminRoute[] {
   ]
 }
 
-function shown({ version: _, createdAtMs, ...team }: TeamRecord): object {
-  return { ...team, createdAt: timeText(createdAtMs) }
+type TeamPatchInput = Omit<TeamPatch, 'budgets'> & { readonly budgets?: Static<typeof InlineBudgets> }
+
+function shown({ version: _, createdAtMs, budgets, ...team }: TeamRecord): object {
+  return { ...team, budgets: showInline(budgets), createdAt: timeText(createdAtMs) }
 }

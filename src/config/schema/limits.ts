@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import {
   concurrency,
   DAY_MS,
+  flag,
   integer,
   MAX_CONCURRENCY,
   MINUTE_MS,
@@ -63,6 +64,10 @@ export const Accounts = section('Keys and teams that are kept in a database and 
     { minimum: 1, maximum: 1_000_000 },
     100_000,
     'Maximum number of keys; their memory, about 1 KB each, is reserved at start.',
+  ),
+  singleNode: flag(
+    false,
+    'No other gateway uses the postgres database at the same time. Budgets need it there: they hold on one node.',
   ),
 })
 

@@ -1,8 +1,8 @@
 // What attempts reserve and spend: of all budgets that hold for a request, or of none.
 import { test } from 'tap'
-import { type Charge } from '../../../src/accounts/budgets/charge.js'
 import { type DeskOptions } from '../../../src/accounts/budgets/desk.js'
 import { windowAt, windowStartMs } from '../../../src/accounts/budgets/windows.js'
+import { type Charge } from '../../../src/accounts/types.js'
 import { amount, BudgetRig, budget, NOON, reserved } from '../../helpers/budget-rig.js'
 
 const DAY_MS = 86_400_000

@@ -3,8 +3,8 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { type Charge } from '../../../src/accounts/budgets/charge.js'
 import { Journal, readJournal } from '../../../src/accounts/budgets/journal.js'
+import { type Charge } from '../../../src/accounts/types.js'
 import { mountSmallDisk, NO_SMALL_DISK } from '../../helpers/small-disk.js'
 
 const START_MS = 1_764_547_200_000

@@ -3,9 +3,9 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { type Charge, type SpendBatch } from '../../../src/accounts/budgets/charge.js'
 import { readJournal } from '../../../src/accounts/budgets/journal.js'
 import { type Entry, Ledger } from '../../../src/accounts/budgets/ledger.js'
+import { type Charge, type SpendBatch } from '../../../src/accounts/types.js'
 import { mountSmallDisk, NO_SMALL_DISK } from '../../helpers/small-disk.js'
 
 function charge(nano: number): Charge {

@@ -9,6 +9,7 @@ import { Feed } from '../../../src/accounts/database/feed.js'
 import { openAccountsFile } from '../../../src/accounts/database/sqlite.js'
 import { GatewayError } from '../../../src/errors.js'
 import { MapDirectory } from '../../helpers/accounts-rig.js'
+import { BudgetRig } from '../../helpers/budget-rig.js'
 import { rejectionOf } from '../../helpers/thrown.js'
 
 function open(t: Test) {
@@ -18,7 +19,10 @@ function open(t: Test) {
   const failures: unknown[] = []
   const changes: (readonly string[])[] = []
   const commits = new Commits({
-    ...{ database: { db, shared: null }, feed: new Feed(new MapDirectory()) },
+    ...{
+      database: { db, shared: null },
+      feed: new Feed({ writer: new MapDirectory(), budgets: new BudgetRig().writer, nowMs: Date.now }),
+    },
     onFailure(thrown) {
       failures.push(thrown)
       return failureOf(thrown)

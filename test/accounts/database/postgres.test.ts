@@ -23,7 +23,7 @@ async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {})
   const clockOffset = new SharedArrayBuffer(8)
   const shift = new Float64Array(clockOffset)
   const database = { store: 'postgres', url: await server.createDatabase() } as const
-  const start = { database, directory: createDirectoryMemory(maxKeys), fileKeys, clockOffset }
+  const start = { database, directory: createDirectoryMemory(maxKeys), isSingleNode: true, fileKeys, clockOffset }
   const node = await openNode(t, start)
   return {
     node,
@@ -181,6 +181,46 @@ test('the tables of a newer version are refused, and left as they are', async (t
       message: /^The account database has schema version 999; this version of Sluice supports/,
     },
   })
+})
+
+test('what was spent is added once, also where the answer to the commit is lost', async (t) => {
+  const url = await server.createDatabase()
+  const cutter = await startCommitCutter(t, server.port)
+  const database = { store: 'postgres', url: url.replace(`:${server.port}/`, `:${cutter.port}/`) } as const
+  const start = { database, directory: createDirectoryMemory(10), isSingleNode: true, fileKeys: [], clockOffset: null }
+  const { store } = await openNode(t, start)
+  const { budget } = await store.createBudget(
+    { name: 'all', scope: 'gateway', unit: 'usd', limit: 1000, per: 'total' },
+    BY,
+  )
+  for (const [i, cutAt] of (['after', 'before', 'after'] as const).entries()) {
+    const charges = [{ budgetId: budget.id, windowStartMs: 0, nano: 10, tokens: 0 }]
+    const batch = { journal: 'one', sequence: i + 1, charges }
+    cutter.cutAt = cutAt
+    const failure = await store.addSpend([batch], []).then(
+      () => null,
+      () => 'failed',
+    )
+    t.equal(failure, cutAt === 'before' ? 'failed' : null)
+    await store.addSpend([batch], [])
+  }
+  t.same(await server.run(url, 'select spent_nano::int as spent from sluice.budget_windows'), [{ spent: 30 }])
+})
+
+test('budgets hold on one node: they are refused where others may spend, and so is a start that finds some', async (t) => {
+  const url = await server.createDatabase()
+  const node = await nodeOf(t, url)
+  const budget = { name: 'all', scope: 'gateway', unit: 'usd', limit: 1000, per: 'total' } as const
+  const refusal = { code: 'invalid_request', message: /accounts\.singleNode: true/ }
+  t.match(await rejectionOf(node.store.createBudget(budget, BY)), refusal)
+  t.match(await rejectionOf(node.store.createKey(newKey('app1', { budgets: [budget] }), BY)), refusal)
+  t.ok(await node.store.createKey(newKey('app1'), BY))
+  await node.close()
+  const start = { directory: createDirectoryMemory(10), fileKeys: [], clockOffset: null }
+  const alone = await openNode(t, { ...start, isSingleNode: true, database: { store: 'postgres', url } })
+  await alone.store.createBudget(budget, BY)
+  await alone.close()
+  t.match(await rejectionOf(nodeOf(t, url)), { code: 'misconfigured', message: /the database has budgets/ })
 })
 
 function pause(ms: number): Promise<void> {
