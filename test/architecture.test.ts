@@ -126,8 +126,12 @@ const ROOMS: RoomOrder = {
     ],
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
   ],
+  console: ['console', 'try', 'live', 'shell', 'playground', 'api', 'event-stream', 'dom', 'format', 'visible-text'],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
-  admin: ['command', 'listener', 'routes', 'context', 'audit', 'watch', 'loops', 'http', 'admin-keys'],
+  admin: [
+    ...['command', 'listener', 'console', 'routes', 'context', 'audit', 'watch', 'loops', 'http', 'sessions'],
+    'admin-keys',
+  ],
   server: [
     'app',
     'routes',
@@ -272,6 +276,7 @@ test('the pages run in a browser: nothing of Node, no package', (t) => {
   // The code that it copies is run elsewhere.
   t.same(findNodeUses(FILES, /^src\/console\/(?!playground\/copy-as)/), [])
   t.same(findHeavyLoads(FILES, 'src/console/try.ts', { files: /^src\/console\//, packages: [] }), [])
+  t.same(findHeavyLoads(FILES, 'src/console/console.ts', { files: /^src\/console\//, packages: [] }), [])
   t.end()
 })
 
@@ -319,7 +324,6 @@ test('files keep to their sizes', (t) => {
 
 test('a file of a few lines with one importer is a part of that', (t) => {
   const reasons = {
-    'src/console/visible-text.ts': 'a rule about text, pure beside what draws',
     'src/jobs/run/backoff.ts': 'a rule with its source, pure beside a class with a store',
     'src/jobs/webhook/body.ts': 'a wire format, to the member',
     'src/protocols/anthropic-messages/dialect/counting.ts': 'a path of the vendor beside that of its chats',
@@ -391,6 +395,12 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/console/try.ts', 'test/e2e/try-page.test.ts'],
   ['src/console/playground/answer-view.ts', 'test/e2e/try-page.test.ts'],
   ['src/console/playground/playground.ts', 'test/e2e/try-page.test.ts'],
+  ...(
+    ['console', 'live/live-screen', 'live/rows', 'live/stream-entry', 'live/watch-dialog', 'shell/dialogs'] as const
+  ).map((name) => [`src/console/${name}.ts`, 'test/e2e/console-live.test.ts'] as const),
+  ...(['shell/login', 'shell/shell', 'shell/ticker'] as const).map(
+    (name) => [`src/console/${name}.ts`, 'test/e2e/console-live.test.ts'] as const,
+  ),
   ['src/server/routes/try-page.ts', 'test/e2e/try-page.test.ts'],
   ['src/server/http/browser-file.ts', 'test/e2e/try-page.test.ts'],
   // The configuration file is declared in sections and tested as a whole.

@@ -25,12 +25,22 @@ export class AdminKeys {
 
   /** The operator of an Authorization header; null for a key that is not known. */
   find(authorization: string): Operator | null {
-    const key = BEARER.exec(authorization)?.[1] ?? ''
+    return this.findKey(BEARER.exec(authorization)?.[1] ?? '')?.operator ?? null
+  }
+
+  /** The same of a key by itself, with its SHA-256. */
+  findKey(key: string): { readonly operator: Operator; readonly keySha256: string } | null {
     if (key === '' || key.length > MAX_KEY_CHARS) return null
     const digest = hash('sha256', key, 'buffer')
+    const keySha256 = digest.toString('hex')
     // The look-up is by digest, which reveals nothing about a key; a comparison in constant time decides.
-    const entry = this.#known.get(digest.toString('hex'))
-    return entry !== undefined && timingSafeEqual(entry.digest, digest) ? entry.operator : null
+    const entry = this.#known.get(keySha256)
+    return entry !== undefined && timingSafeEqual(entry.digest, digest) ? { operator: entry.operator, keySha256 } : null
+  }
+
+  /** The operator of a key that was given before, by its SHA-256; null once it is no key any more. */
+  findDigest(keySha256: string): Operator | null {
+    return this.#known.get(keySha256)?.operator ?? null
   }
 }
 

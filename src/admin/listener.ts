@@ -11,15 +11,20 @@ import { Listener } from '../server/engine/listener.js'
 import { HeadReader } from '../server/engine/request-head.js'
 import { createRequestIdSource } from '../server/engine/request-id.js'
 import { TurnGuard } from '../server/engine/turn-guard.js'
+import { type ReadBrowserFile } from '../server/http/browser-file.js'
 import { SCRATCH_BYTES } from '../server/http/sink.js'
 import { type Log } from '../telemetry/records.js'
 import { AdminKeys } from './admin-keys.js'
-import { type AdminGround, type AdminView } from './http/admin-exchange.js'
+import { CONSOLE_PATH, createConsole } from './console/console-files.js'
+import { type AdminGround, type AdminView, COOKIE, CSRF_TOKEN } from './http/admin-exchange.js'
 import { type AdminRoute, createAdminRoute, IF_MATCH, serve } from './http/admin-route.js'
+import { Sessions } from './sessions.js'
 
 export type AdminListenerOptions = {
   readonly config: AdminConfig
   readonly routes: readonly AdminRoute[]
+  /** What browsers load. */
+  readonly readBrowserFile: ReadBrowserFile
   readonly log: () => AdminView['log'] & Pick<Log, 'warn'>
   readonly requestIdSeed: string
   /** Failed keys of one address per minute; null for no limit. */
@@ -39,12 +44,13 @@ export type AdminListener = {
 
 /** Builds the app with all its routes; it does not listen yet. */
 export function createAdminListener(options: AdminListenerOptions): AdminListener {
-  const { config, routes } = options
+  const { config, routes, readBrowserFile } = options
+  const page = createConsole(readBrowserFile)
   const engine = loadEngine()
   const ground = createGround(options)
   let { tls } = config
   const app = createApp(engine, tls)
-  addAdminRoutes(app, ground, routes)
+  addAdminRoutes(app, ground, { routes, page })
   /** Includes the apps of replaced certificates, whose connections are still open. */
   const apps = [app]
   const binding = { app, host: config.host, port: config.port, isExclusive: true }
@@ -57,7 +63,7 @@ export function createAdminListener(options: AdminListenerOptions): AdminListene
     prepareTls(next) {
       if (!isRenewed(tls, next)) return null
       const renewed = createApp(engine, next)
-      addAdminRoutes(renewed, ground, routes)
+      addAdminRoutes(renewed, ground, { routes, page })
       return () => {
         tls = next
         apps.push(renewed)
@@ -76,9 +82,10 @@ function createGround(options: AdminListenerOptions): AdminGround {
   const now = (): number => performance.now()
   return {
     view: createView(options.config, options),
-    heads: new HeadReader([IF_MATCH]),
+    heads: new HeadReader([IF_MATCH, COOKIE, CSRF_TOKEN]),
     addresses: new AddressTexts(),
     failedKeys: perMinute === null ? null : new FailedKeys({ perMinute, now, countsInside: true }),
+    sessions: new Sessions(now),
     createRequestId: createRequestIdSource(`adm-${requestIdSeed}`),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     now,
@@ -93,6 +100,7 @@ function createView(config: AdminConfig, { log }: AdminListenerOptions): AdminVi
     hosts: new HostNames([config.host, ...config.allowedHosts]),
     // No other origin may read anything of it.
     fixed: createHeaderPolicy(config.tls !== null, []).fixed,
+    isTls: config.tls !== null,
     log: {
       info: (fields, message) => log().info(fields, message),
       warn: (fields, message) => log().warn(fields, message),
@@ -101,8 +109,17 @@ function createView(config: AdminConfig, { log }: AdminListenerOptions): AdminVi
   }
 }
 
-function addAdminRoutes(app: TemplatedApp, ground: AdminGround, routes: readonly AdminRoute[]): void {
+type Served = { readonly routes: readonly AdminRoute[]; readonly page: ReturnType<typeof createConsole> }
+
+function addAdminRoutes(app: TemplatedApp, ground: AdminGround, { routes, page }: Served): void {
   const allowed = new Map<string, string[]>()
+  for (const path of ['/', CONSOLE_PATH, `${CONSOLE_PATH}/:file`]) {
+    app.get(
+      path,
+      serve(ground, (exchange, req) => page(exchange, req.getUrl())),
+    )
+    allowed.set(path, ['GET'])
+  }
   for (const route of routes) {
     const { method, path } = route
     const enter = createAdminRoute(ground, route)

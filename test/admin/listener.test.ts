@@ -5,9 +5,11 @@ import { type Test, test } from 'tap'
 import { Type } from 'typebox'
 import { adminRoute } from '../../src/admin/http/admin-route.js'
 import { type AdminListenerOptions, createAdminListener } from '../../src/admin/listener.js'
+import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
 import { type AdminConfig } from '../../src/config/listener-types.js'
 import { GatewayError } from '../../src/errors.js'
 import { type FrameReader } from '../../src/streams/reader.js'
+import { adminContext } from '../helpers/admin.js'
 import { exchangeRaw } from '../helpers/raw-http.js'
 
 const WRITE = 'write-key-0123456789'
@@ -88,6 +90,7 @@ async function start(t: Test, options: Partial<AdminListenerOptions> = {}) {
   const note = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message })
   const log = { info: note('info'), warn: note('warn'), error: note('error') }
   const listener = createAdminListener({
+    readBrowserFile: (name) => Buffer.from(`file ${name}`),
     ...{ config: CONFIG, routes: ROUTES, log: () => log, requestIdSeed: 'seed', failedKeysPerMinute: 60 },
     ...options,
   })
@@ -159,6 +162,24 @@ test('too many wrong keys lock their address out, on loopback as well', async (t
   t.equal((await open.ask('GET', '/admin/v1/things')).status, 200)
 })
 
+test('wrong keys of a login are counted and logged like others, and a session ends with its key', async (t) => {
+  const routes = createAdminRoutes(adminContext([]).context)
+  const { ask, lines, listener } = await start(t, { routes, failedKeysPerMinute: 3 })
+  const logIn = (key: string) => ask('POST', '/admin/v1/session', { key: '', body: JSON.stringify({ key }) })
+  const { headers, json } = await logIn(WRITE)
+  const session = { cookie: headers.get('set-cookie')?.split(';')[0] ?? '', 'x-csrf-token': String(json.token) }
+  const who = () => ask('GET', '/admin/v1/session', { key: '', headers: session })
+  t.match(await who(), { status: 200, json: { name: 'oncall' } })
+  listener.show({ ...CONFIG, keys: CONFIG.keys.slice(1) })
+  t.equal((await who()).status, 401, 'the key is gone')
+  for (let i = 0; i < 3; i++) t.equal((await logIn('wrong-0123456789')).status, 401)
+  t.equal((await logIn(READ)).status, 429)
+  t.same(
+    lines.map(({ message }) => message),
+    ['admin key refused', 'admin key refused', 'admin key refused'],
+  )
+})
+
 test('the name of another host is refused before the key is looked at', async (t) => {
   const { port } = await start(t)
   const statusFor = async (host: string) => {
@@ -222,7 +243,7 @@ test('errors have one form; a fault of our own says nothing of itself but in the
 
 test('unknown paths and methods are said so, to those without a key as well', async (t) => {
   const { ask } = await start(t)
-  t.match(await ask('GET', '/', { key: '' }), { status: 404, json: { error: { code: 'not_found' } } })
+  t.match(await ask('GET', '/none', { key: '' }), { status: 404, json: { error: { code: 'not_found' } } })
   const answer = await ask('PUT', '/admin/v1/things', { key: '' })
   t.same([answer.status, codeOf(answer), answer.headers.get('allow')], [405, 'method_not_allowed', 'GET, POST'])
   t.equal((await ask('OPTIONS', '/admin/v1/things', { key: '' })).status, 405)
@@ -246,6 +267,7 @@ test('other keys and names hold from a reload on', async (t) => {
 test('a port that is taken is said, and close cuts what is open', async (t) => {
   const { port, listener, origin } = await start(t)
   const second = createAdminListener({
+    readBrowserFile: () => null,
     ...{ config: { ...CONFIG, port }, routes: ROUTES, requestIdSeed: 's', failedKeysPerMinute: null },
     log: () => ({ info() {}, warn() {}, error() {} }),
   })

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type AuditEvent, MemoryAudit } from '../../src/admin/audit.js'
 import { type AdminContext } from '../../src/admin/context.js'
-import { createAdminListener } from '../../src/admin/listener.js'
+import { type AdminListenerOptions, createAdminListener } from '../../src/admin/listener.js'
 import { AllLoops } from '../../src/admin/loops/all-loops.js'
 import { type AdminLoop, type LoopCalls, type StreamEntry, streamId } from '../../src/admin/loops/loop-calls.js'
 import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
@@ -80,7 +80,11 @@ export const READ_KEY = 'read-key-0123456789'
 type Asked = { readonly key?: string; readonly body?: object; readonly ifMatch?: string }
 
 /** A listener with all routes over a context, and a client for it. */
-export async function startAdmin(t: { teardown(stop: () => void): void }, context: AdminContext) {
+export async function startAdmin(
+  t: { teardown(stop: () => void): void },
+  context: AdminContext,
+  readBrowserFile: AdminListenerOptions['readBrowserFile'] = (name) => Buffer.from(name),
+) {
   const keyOf = (name: string, key: string, role: 'read' | 'write') => {
     return { name, keySha256: createHash('sha256').update(key).digest('hex'), role }
   }
@@ -88,6 +92,7 @@ export async function startAdmin(t: { teardown(stop: () => void): void }, contex
   const listener = createAdminListener({
     config: { host: '127.0.0.1', port: 0, allowedHosts: [], tls: null, keys },
     routes: createAdminRoutes(context),
+    readBrowserFile,
     log: () => ({ info() {}, warn() {}, error() {} }),
     requestIdSeed: 'seed',
     failedKeysPerMinute: null,

@@ -25,6 +25,8 @@ export type Visit = {
   readonly faults: string[]
   /** Violations of accessibility that are serious or critical, one line each, and whether anything is wider than the page. */
   check(): Promise<string[]>
+  /** Resolves once this is true in the page, which is looked at with each frame of its screen. */
+  until(expression: string): Promise<unknown>
   /** Keeps a picture of the page. */
   picture(name: string): Promise<void>
 }
@@ -69,6 +71,11 @@ async function visit(browser: Browser, url: string, { width, colorScheme }: Look
       )
       return Number(overflow) > 0 ? [...lines, `${overflow} px wider than the page`] : lines
     },
+    until: (expression) =>
+      // Its own way of waiting evaluates text in the page, which the policy of ours forbids.
+      page.evaluate(
+        `new Promise((resolve) => { const look = () => ${expression} ? resolve() : requestAnimationFrame(look); look() })`,
+      ),
     async picture(name) {
       const folder = join(ROOT, 'dist/screenshots')
       mkdirSync(folder, { recursive: true })

@@ -13,6 +13,8 @@ import { HttpSink } from '../../server/http/sink.js'
 import { type FrameReader } from '../../streams/reader.js'
 import { type Log } from '../../telemetry/records.js'
 import { type AdminKeys, type Operator } from '../admin-keys.js'
+import { type Sessions } from '../sessions.js'
+import { readSessionCookie, writeSessionCookie } from './session-cookie.js'
 
 /** One configuration as requests see it. */
 export type AdminView = {
@@ -20,6 +22,7 @@ export type AdminView = {
   readonly hosts: HostNames
   /** On every answer. */
   readonly fixed: HeaderList
+  readonly isTls: boolean
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
 }
 
@@ -31,6 +34,7 @@ export type AdminGround = ResponseGround & {
   readonly addresses: AddressTexts
   /** Null where failed keys are not limited. */
   readonly failedKeys: Pick<FailedKeys, 'check' | 'note'> | null
+  readonly sessions: Sessions
   readonly createRequestId: () => string
   readonly scratch: Buffer
   readonly now: () => number
@@ -42,6 +46,9 @@ export const MAX_BODY_BYTES = 256 * 1024
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
 /** An operator's page that takes nothing for this long is gone. */
 const READER_STALL_MS = 30_000
+/** Headers of a session, which the head must keep. */
+export const COOKIE = 'cookie'
+export const CSRF_TOKEN = 'x-csrf-token'
 const NO_STORE = ['cache-control', 'no-store'] as const
 const NO_BODY = new Uint8Array(0)
 const MISDIRECTED = GatewayError.shared('misdirected')
@@ -98,18 +105,61 @@ export class AdminExchange {
 
   /** @throws unauthenticated; rate_limited for an address that tries keys, with a valid one as well */
   identify(): void {
-    const { failedKeys, addresses } = this.#ground
     const { authorization, isCredentialDoubled } = this.head
-    const { address } = this.#response
-    failedKeys?.check(address)
+    this.#ground.failedKeys?.check(this.#response.address)
+    if (authorization === '' && this.#cookie !== '') {
+      this.#operator = this.#operatorOfSession()
+      if (this.#operator !== null) return
+      throw new GatewayError('unauthenticated', { message: 'The session has ended, or x-csrf-token is not its token.' })
+    }
     this.#operator = isCredentialDoubled ? null : this.view.keys.find(authorization)
-    if (this.#operator !== null) return
-    // A request without a key is not a guess.
-    if (authorization !== '') {
+    if (this.#operator === null) throw this.#refusal(authorization)
+  }
+
+  /**
+   * Opens a session for the browser that sent this key.
+   * @throws unauthenticated, rate_limited, as with a key in a header
+   */
+  openSession(key: string): { readonly operator: Operator; readonly token: string; readonly headers: HeaderList } {
+    this.#ground.failedKeys?.check(this.#response.address)
+    const found = this.view.keys.findKey(key)
+    if (found === null) throw this.#refusal(key)
+    const { cookie, token } = this.#ground.sessions.open(found.keySha256)
+    return { operator: found.operator, token, headers: this.#cookieHeader(cookie) }
+  }
+
+  /** Ends the session of this request; returns the headers that take its cookie away, none if there is no session. */
+  endSession(): HeaderList {
+    const cookie = this.#cookie
+    if (cookie === '' || this.head.authorization !== '') return []
+    this.#ground.sessions.end(cookie)
+    return this.#cookieHeader('')
+  }
+
+  get #cookie(): string {
+    return readSessionCookie(this.head.parameterHeaders[COOKIE] ?? '', this.head.host)
+  }
+
+  #cookieHeader(cookie: string): HeaderList {
+    return [['set-cookie', writeSessionCookie(cookie, { host: this.head.host, isTls: this.view.isTls })]]
+  }
+
+  /** A key that a reload has removed has no sessions any more. */
+  #operatorOfSession(): Operator | null {
+    const token = this.head.parameterHeaders[CSRF_TOKEN] ?? ''
+    const keySha256 = this.#ground.sessions.find({ cookie: this.#cookie, token })
+    return keySha256 === null ? null : this.view.keys.findDigest(keySha256)
+  }
+
+  /** A request without a key is not a guess. */
+  #refusal(key: string): GatewayError {
+    const { failedKeys, addresses } = this.#ground
+    const { address } = this.#response
+    if (key !== '') {
       failedKeys?.note(address)
       this.view.log.warn({ address: addresses.of(address) }, 'admin key refused')
     }
-    throw new GatewayError('unauthenticated', { message: 'Missing or unknown admin key.' })
+    return new GatewayError('unauthenticated', { message: 'Missing or unknown admin key.' })
   }
 
   /**
@@ -133,9 +183,9 @@ export class AdminExchange {
   }
 
   /** `body`: null for an answer without one. */
-  answer(status: number, body: object | string | null, headers: HeaderList = []): void {
+  answer(status: number, body: object | string | Uint8Array | null, headers: HeaderList = []): void {
     if (this.#isBodyLong()) this.#closeAfter()
-    const bytes = body === null ? NO_BODY : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+    const bytes = body === null ? NO_BODY : bytesOf(body)
     this.#sink.reply({ status, headers, body: bytes, error: null })
   }
 
@@ -172,6 +222,11 @@ export class AdminExchange {
     this.#sink.isLast = true
     this.#sink.rest = 'dropped'
   }
+}
+
+function bytesOf(body: object | string | Uint8Array): Uint8Array {
+  if (body instanceof Uint8Array) return body
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
 }
 
 /** The form of all errors. */

@@ -45,6 +45,8 @@ export type AdminRoute = {
   /** At most one part is `:name`. */
   readonly path: string
   readonly role: AdminRole
+  /** Whoever asks is not identified; by default it needs a key. */
+  readonly isOpen?: boolean
   readonly tag: string
   readonly summary: string
   readonly description?: string
@@ -73,11 +75,13 @@ export function adminRoute<Query extends TObject = typeof NOTHING, Body extends 
 /** What the engine calls: it never throws, and it is never left without an abort handler or an answer. */
 export function createAdminRoute(ground: AdminGround, route: AdminRoute): EngineRoute {
   return serve(ground, (exchange, req) => {
-    exchange.identify()
-    requireRole(exchange.operator, route.role)
+    if (route.isOpen !== true) {
+      exchange.identify()
+      requireRole(exchange.operator, route.role)
+    }
     const query = readQuery(route.query, req.getQuery() ?? '')
     const call = {
-      ...{ operator: exchange.operator, query, exchange },
+      ...{ operator: route.isOpen === true ? NOBODY : exchange.operator, query, exchange },
       name: route.path.includes('/:') ? decode(req.getParameter(0) ?? '') : '',
       ifMatch: exchange.head.parameterHeaders[IF_MATCH] ?? '',
     }
@@ -98,6 +102,8 @@ export function createAdminRoute(ground: AdminGround, route: AdminRoute): Engine
   })
 }
 
+/** Asks an open route. */
+const NOBODY: Operator = Object.freeze({ name: '', role: 'read' })
 /** A header that the head must keep. */
 export const IF_MATCH = 'if-match'
 /** A request without a body is one with an empty object. */

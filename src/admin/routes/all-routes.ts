@@ -9,6 +9,7 @@ import { keyRoutes } from './keys.js'
 import { createAdminOpenApi } from './openapi.js'
 import { providerRoutes } from './providers.js'
 import { requestRoutes } from './requests.js'
+import { sessionRoutes } from './session.js'
 import { streamRoutes } from './streams.js'
 import { teamRoutes } from './teams.js'
 
@@ -23,6 +24,7 @@ export function createAdminRoutes(context: AdminContext): AdminRoute[] {
     ...teamRoutes(context),
     ...budgetRoutes(context),
     ...configurationRoutes(context),
+    ...sessionRoutes(context),
     adminRoute({
       method: 'GET',
       path: '/admin/v1/openapi.json',

@@ -35,10 +35,14 @@ export function createAdminOpenApi(version: string, routes: readonly AdminRoute[
     openapi: '3.1.0',
     info: { title: 'Sluice admin API', version, license: { name: 'MIT', identifier: 'MIT' } },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [], token: [] }],
     paths,
     components: {
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'A key of the admin API' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'A key of the admin API' },
+        session: { type: 'apiKey', in: 'cookie', name: 'sluice-admin', description: 'With the port after its name' },
+        token: { type: 'apiKey', in: 'header', name: 'x-csrf-token', description: 'Of the session' },
+      },
       schemas: { error: ERROR_SCHEMA },
     },
   }
@@ -60,6 +64,7 @@ function operationOf(route: AdminRoute): JsonObject {
     parameters: [...pathParameters(path), ...queryParameters(route)],
     responses: { ...answersOf(route), ...errorsOf(route) },
   }
+  if (route.isOpen === true) operation.security = [{}]
   if (body === null) return operation
   return { ...operation, requestBody: { content: { [JSON_TYPE]: { schema: plain(body) } } } }
 }

@@ -1,5 +1,6 @@
 // One streamed chat as the playground reads it: frames of the chat completions API, with the times that a reader notices. It touches no
 // page.
+import { readEvents } from '../event-stream.js'
 
 /** What is known so far. */
 export type ChatFacts = {
@@ -54,13 +55,7 @@ export async function readChat(
   try {
     const response = await send()
     if (!response.ok) return { kind: 'failed', message: messageOf(response.status, await response.text()) }
-    const decoder = new TextDecoder()
-    let rest = ''
-    for await (const bytes of piecesOf(response)) {
-      const events = `${rest}${decoder.decode(bytes, { stream: true })}`.split('\n\n')
-      rest = events.pop() ?? ''
-      for (const event of events) reading.take(event)
-    }
+    for await (const { data } of readEvents(response)) reading.take(data)
     return reading.end
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'AbortError') return { kind: 'stopped' }
@@ -92,13 +87,7 @@ class ChatReading {
     return { kind: 'complete', finishReason: this.#finishReason }
   }
 
-  take(event: string): void {
-    const data = event
-      .split('\n')
-      .filter((line) => line.startsWith('data:'))
-      .map((line) => line.slice('data:'.length).trimStart())
-      .join('\n')
-    if (data === '') return
+  take(data: string): void {
     if (data === '[DONE]') this.#hasMarker = true
     else this.#takeChunk(JSON.parse(data) as Chunk)
   }
@@ -137,17 +126,6 @@ class ChatReading {
       isReported: this.#isReported,
       tokensPerSec: this.#tokens < 2 || streamedMs <= 0 ? null : ((this.#tokens - 1) * SEC_MS) / streamedMs,
     })
-  }
-}
-
-/** Not every browser iterates over a body by itself. */
-async function* piecesOf({ body }: Response): AsyncGenerator<Uint8Array> {
-  const reader = body?.getReader()
-  if (reader === undefined) return
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return
-    yield value
   }
 }
 

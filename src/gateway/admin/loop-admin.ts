@@ -12,7 +12,7 @@ import { PortLoop } from '../../admin/loops/port-loop.js'
 import { serveAdmin } from '../../admin/loops/serve-port.js'
 import { createAdminRoutes } from '../../admin/routes/all-routes.js'
 import { type AdminConfig } from '../../config/listener-types.js'
-import { readVersion } from '../../config/read.js'
+import { readBrowserFile, readVersion } from '../../config/read.js'
 import { type Config } from '../../config/types.js'
 import { createExchangeLine } from '../../telemetry/log/exchange-line.js'
 import { createRedactor } from '../../telemetry/log/redact.js'
@@ -69,7 +69,7 @@ export class LoopAdmin {
     const { config } = this.#loop.current
     this.#listener = createAdminListener({
       config: config.admin,
-      routes: createAdminRoutes(this.#context()),
+      ...{ routes: createAdminRoutes(this.#context()), readBrowserFile },
       log: () => this.#loop.current.log,
       requestIdSeed: this.#loop.ground.requestIdSeed,
       failedKeysPerMinute: config.limits.failedKeysPerMinute,

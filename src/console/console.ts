@@ -1,0 +1,42 @@
+// The console on the admin listener: the page of whoever is on call. It uses the admin API alone, so that a script can have whatever it
+// shows.
+import { AdminApi, ApiError, type Who } from './api.js'
+import { byId, element, fill } from './dom.js'
+import { LIVE_SCREEN } from './live/live-screen.js'
+import { createLogin } from './shell/login.js'
+import { type Screen } from './shell/screen.js'
+import { openShell } from './shell/shell.js'
+
+const SCREENS: readonly Screen[] = [LIVE_SCREEN]
+
+const page = byId('page')
+// Bound, as a browser's own is called without an object.
+const api = new AdminApi(localStorage, fetch.bind(globalThis))
+
+function showLogin(): void {
+  fill(page, createLogin(api, showShell))
+  document.title = 'Log in – Sluice'
+  byId('key').focus()
+}
+
+function showShell(who: Who): void {
+  const close = openShell(page, api, who, SCREENS)
+  api.onLoggedOut = () => {
+    api.onLoggedOut = () => {}
+    close()
+    showLogin()
+  }
+}
+
+async function open(): Promise<void> {
+  try {
+    const who = await api.who()
+    if (who === null) showLogin()
+    else showShell(who)
+  } catch (thrown) {
+    const reason = thrown instanceof ApiError ? thrown.message : 'The console failed to start.'
+    fill(page, element('p', { class: 'state', 'data-state': 'failed', role: 'alert' }, reason))
+  }
+}
+
+void open()

@@ -1,0 +1,48 @@
+// The list of open requests with a thousand of them, in a real Chromium. It measures times, so it runs by itself. Skipped where there is
+// no Chromium.
+import { type Test, test } from 'tap'
+import { readBrowserFile } from '../../src/config/read.js'
+import { adminContext, FakeLoop, startAdmin, streamEntry, WRITE_KEY } from '../helpers/admin.js'
+import { findChromium } from '../helpers/browser.js'
+import { logIn } from '../helpers/console.js'
+import { startVisitor } from '../helpers/visitor.js'
+
+const CHROMIUM = findChromium()
+const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
+
+test('a thousand live streams are updated in place, and no task holds the page for 100 ms', { skip }, async (t) => {
+  let tick = 0
+  const streams = () => {
+    tick += 1
+    // Ten come and ten go each time.
+    return Array.from({ length: 1000 }, (_, index) => {
+      const at = tick * 10 + index
+      const id = `0.seed.${at}`
+      return streamEntry({ id, requestId: `req-${at}`, ageMs: 2_000_000 - at * 1000, outputTokens: tick * 7 + index })
+    })
+  }
+  const { page, faults, until } = await visitFake(t, streams)
+  await page.getByText('1,000 open: 1,000 streaming').waitFor()
+  await page.evaluate(`globalThis.marked = document.querySelectorAll('.rows > .row')[500]; globalThis.tasks = [];
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => Math.round(duration))))
+      .observe({ type: 'longtask', buffered: true })`)
+  const from = tick
+  await until('marked.previousElementSibling === null || marked.matches(":nth-child(-n+461)")')
+  t.ok(tick >= from + 4, `${tick - from} updates`)
+  t.ok(await page.evaluate('marked.isConnected'), 'the same element, further up')
+  const tasks = (await page.evaluate('tasks')) as number[]
+  t.comment(`long tasks, those that built the page included: ${tasks.join(', ') || 'none'} ms`)
+  t.same(
+    tasks.filter((ms) => ms >= 100),
+    [],
+  )
+  t.same(faults, [])
+})
+
+async function visitFake(t: Test, streams: () => ReturnType<typeof streamEntry>[]) {
+  const { url } = await startAdmin(t, adminContext([new FakeLoop({ streams })]).context, readBrowserFile)
+  const { visit } = await startVisitor(t, CHROMIUM ?? '')
+  const visited = await visit(`${url}/console`, { width: 1440, colorScheme: 'light' })
+  await logIn(visited.page, WRITE_KEY)
+  return visited
+}

@@ -1,0 +1,56 @@
+// The console of a gateway with streams to look at, as somebody on call opens it.
+import { type Page } from 'playwright-core'
+import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from './gateway.js'
+import { type Look, startVisitor } from './visitor.js'
+
+export const WRITE_KEY = 'admin-write-key-0123456789'
+export const READ_KEY = 'admin-read-key-0123456789'
+export const CLIENT_KEY = 'client-key-0123456789abcdef'
+
+/** A gateway with both kinds of admin keys and a simulator behind it; `config` is added to its own. */
+export async function startConsole(t: Teardown, { tokensPerSec = 20, config = {} } = {}) {
+  const simulator = await startSimulator(t, ['--tokens-per-second', String(tokensPerSec)])
+  const gateway = await startGateway(t, {
+    config: {
+      admin: { port: 0, keys: [{ name: 'board', key: READ_KEY, role: 'read' }] },
+      keys: [{ name: 'app', key: CLIENT_KEY }],
+      providers: simulatedProviders(simulator.origin),
+      ...config,
+    },
+    env: { ADMIN_KEY: WRITE_KEY },
+  })
+  const { admin } = await gateway.logLine(({ msg }) => msg === 'listening')
+  return { gateway, url: `${admin}/console`, admin: String(admin) }
+}
+
+/** Opens the console in a browser of its own and logs in. */
+export async function createVisits(t: Teardown, chromium: string, url: string) {
+  const { visit } = await startVisitor(t, chromium)
+  return async (look: Look, { key = WRITE_KEY, at = '' } = {}) => {
+    const visited = await visit(`${url}${at}`, look)
+    await logIn(visited.page, key)
+    return visited
+  }
+}
+
+/** By keyboard alone: the field has the focus. */
+export async function logIn(page: Page, key: string): Promise<void> {
+  await page.getByLabel('Admin key').waitFor()
+  await page.keyboard.type(key)
+  await page.keyboard.press('Enter')
+  await page.getByRole('navigation', { name: 'Screens' }).waitFor()
+}
+
+/** Begins a stream and reads it to its end; resolves when it is over, however it ends. */
+export async function stream(gateway: Running, id: string, body: object = {}, key = CLIENT_KEY): Promise<string> {
+  const answer = await fetch(`${gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, 'x-request-id': id },
+    body: JSON.stringify({
+      ...{ model: 'openai/lorem', stream: true, max_tokens: 10_000 },
+      messages: [{ role: 'user', content: 'Go on' }],
+      ...body,
+    }),
+  })
+  return answer.text().catch(() => '')
+}
