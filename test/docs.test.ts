@@ -308,6 +308,7 @@ test('the dashboard has a panel for each metric, and asks for metrics and labels
   for (const query of queries) {
     const names = Array.from(query.matchAll(/\b(sluice_\w+|process_\w+|nodejs_\w+)/g), (match) => match[1] ?? '')
     t.ok(names.length > 0, query)
+    t.equal(query.split('instance=~\\"$instance\\"').length - 1, names.length, `for the chosen instances: ${query}`)
     const own = names
       .filter((name) => name.startsWith('sluice_'))
       .map((name) => name.replace(/_(bucket|sum|count)$/, ''))
