@@ -24,6 +24,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
     message: 'The request exceeds the context window of the model.',
   },
   rate_limited: { status: 429, retryable: true, message: 'Rate limit exceeded.' },
+  budget_exceeded: { status: 429, retryable: false, message: 'A budget has too little left for this request.' },
   client_gone: { status: 499, retryable: false, message: 'The client closed the connection.' },
   slow_reader: { status: 408, retryable: false, message: 'The client read too slowly and was cut off.' },
   upstream_unreachable: { status: 502, retryable: true, message: 'The provider could not be reached.' },

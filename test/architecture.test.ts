@@ -124,7 +124,7 @@ const ROOMS: RoomOrder = {
       'attachments',
       'outcome',
     ],
-    ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
+    ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'spending', 'sink'],
   ],
   console: ['console', 'try', 'live', 'shell', 'playground', 'api', 'event-stream', 'dom', 'format', 'visible-text'],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'payload_too_large'
   | 'context_length_exceeded'
   | 'rate_limited'
+  | 'budget_exceeded'
   | 'client_gone'
   | 'slow_reader'
   | 'upstream_unreachable'

@@ -3,6 +3,7 @@
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type Meter, type Passing } from './relay/types.js'
+import { type Hold } from './spending/hold.js'
 
 export class AttemptState {
   /** Null only before the first attempt. */
@@ -28,6 +29,8 @@ export class AttemptState {
   isHedgeLoser = false
   /** Counts what arrives; null before the upstream has answered. */
   meter: Meter | null = null
+  /** What it has reserved in the budgets of its request; null without budgets. */
+  hold: Hold | null = null
   usage: Usage = NO_USAGE
   usageSource: UsageSource = 'estimated'
   /** Monotonic ms: the request was sent, its first token came, its last byte came. */

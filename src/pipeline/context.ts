@@ -1,4 +1,5 @@
 // The parts that the stages of the pipeline share: one set per event loop, joined by gateway.ts.
+import { type BudgetDesk } from '../accounts/budgets/types.js'
 import { type Listed } from '../accounts/directory/reader.js'
 import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
@@ -15,6 +16,7 @@ import { type Log, type Metrics, type Tracer } from '../telemetry/records.js'
 import { type AnswerSecrets } from '../upstream/conceal.js'
 import { type Fetched, type Room } from '../upstream/strangers/attachment.js'
 import { type Upstream } from '../upstream/upstream.js'
+import { type Learned } from './spending/learned.js'
 
 export type PipelineContext = {
   readonly config: Config
@@ -35,6 +37,8 @@ export type PipelineContext = {
   readonly responses: Responses
   /** Null: no costs are computed. */
   readonly prices: PriceBook | null
+  /** Null or absent: no budgets hold. */
+  readonly budgets?: Budgeting | null
   /** Null: URLs are never fetched. */
   readonly fetching: Fetching | null
   /** Null or absent: traces are off. */
@@ -42,6 +46,9 @@ export type PipelineContext = {
   /** Null or absent: all keys are those of the configuration. */
   readonly accounts?: AccountSource | null
 }
+
+/** The budgets of the loop, and what is learned for their reservations. */
+export type Budgeting = { readonly desk: BudgetDesk; readonly learned: Learned }
 
 /** The keys of a database, as they are now. All calls are synchronous: nobody waits for the database. */
 export type AccountSource = {

@@ -2,6 +2,7 @@
 // exactly once, whichever side leaves first, and releases everything it took.
 //
 //   waiting -> dispatching -> streaming -> settled          (any of them -> settled, when the client or the upstream leaves)
+import { type BudgetSet } from '../accounts/budgets/types.js'
 import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
@@ -44,7 +45,7 @@ type Writes = {
   defaults: 'prompt'
   recall: 'own'
   count: 'decoded'
-  dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
+  dispatch: 'budgets' | 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
   attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs' | 'costNano' | 'unpricedAttempts'
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
   operator: 'cancelledBy' | 'watches'
@@ -80,6 +81,8 @@ export class Exchange implements ExchangeHandle, Placed {
   attachments: Attachments | null
   /** The answer's own id and where it is stored; null for surfaces whose answers have none. */
   own: OwnAnswer | null = null
+  /** Those that hold for it; null for none. */
+  budgets: BudgetSet | null = null
   /** The attempt that answers, or the last one. */
   current: AttemptView = NO_ATTEMPT
   attempts = 0

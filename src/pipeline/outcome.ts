@@ -9,6 +9,7 @@ const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
   client_gone: 'client_gone',
   slow_reader: 'slow_reader',
   rate_limited: 'limit',
+  budget_exceeded: 'limit',
   overloaded: 'limit',
   upstream_timeout: 'stalled',
   upstream_cut: 'upstream_cut',

@@ -31,6 +31,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   payload_too_large: { type: 'invalid_request_error', code: 'payload_too_large' },
   context_length_exceeded: { type: 'invalid_request_error', code: 'context_length_exceeded' },
   rate_limited: { type: 'rate_limit_exceeded', code: 'rate_limit_exceeded' },
+  budget_exceeded: { type: 'insufficient_quota', code: 'insufficient_quota' },
   client_gone: { type: 'server_error', code: 'client_gone' },
   slow_reader: { type: 'server_error', code: 'slow_reader' },
   upstream_unreachable: { type: 'server_error', code: 'upstream_unreachable' },

@@ -34,6 +34,8 @@ export function cureOf(error: ErrorData): Cure {
     case 'upstream_auth':
     case 'upstream_timeout':
     case 'misconfigured':
+    // A cheaper target may be paid.
+    case 'budget_exceeded':
       return 'elsewhere'
     default:
       return error.retryable ? 'elsewhere' : 'none'

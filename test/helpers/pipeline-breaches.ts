@@ -17,6 +17,8 @@ export function breaches(rig: PipelineRig, sinks: readonly FakeSink[]): string[]
   check(rig.limiter.active() === 0 && rig.limiter.slots === 0, `${rig.limiter.slots} slots taken`)
   check(rig.limiter.reservations === 0, `${rig.limiter.reservations} reservations left`)
   for (const [index, taken] of rig.limiter.providers) check(taken === 0, `provider ${index}: ${taken} slots taken`)
+  const reserved = rig.budgets?.reserved ?? { nano: 0, tokens: 0 }
+  check(reserved.nano === 0 && reserved.tokens === 0, `${reserved.nano} nano-dollars are still reserved`)
   const spent = rig.records.reduce((sum, { usage }) => sum + usage.inputTokens + usage.outputTokens, 0)
   check(rig.tokensLeft === TOKEN_LIMIT - spent, `${TOKEN_LIMIT - rig.tokensLeft} tokens taken, ${spent} used`)
   for (const call of rig.calls) check(call.isOver, 'an upstream call is left running')

@@ -12,6 +12,7 @@ import { type KeyIdentity } from '../../src/pipeline/client.js'
 import { type AccountSource, type Fetching } from '../../src/pipeline/context.js'
 import { type PricesConfig } from '../../src/prices/types.js'
 import { type ResponseDesk } from '../../src/responses/response-desk.js'
+import { type FakeDesk } from './fake-desk.js'
 import { fakeTarget } from './fake-protocol.js'
 import { ANTHROPIC, OPENAI, type Wire } from './pipeline-wires.js'
 
@@ -67,6 +68,8 @@ export type RigOptions = {
   /** Of stored answers. */
   readonly desk?: ResponseDesk
   readonly prices?: PricesConfig
+  /** The budgets that hold for every request. */
+  readonly budgets?: FakeDesk
   /** Keys of a database, beside that of the configuration. */
   readonly accounts?: AccountSource
 }

@@ -7,6 +7,7 @@ import { createOffload, type Offload } from '../../src/offload/offload.js'
 import { type KeyIdentity, type PathFacts } from '../../src/pipeline/client.js'
 import { type PipelineContext } from '../../src/pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
+import { Learned } from '../../src/pipeline/spending/learned.js'
 import { openPriceBook } from '../../src/prices/price-book.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
 import { ENDPOINTS, PROTOCOLS } from '../../src/protocols/index.js'
@@ -21,6 +22,7 @@ import { type ExchangeRecord } from '../../src/telemetry/records.js'
 import { AnswerSecrets } from '../../src/upstream/conceal.js'
 import { CountingLimiter } from './counting-limiter.js'
 import { FakeCall } from './fake-call.js'
+import { type FakeDesk } from './fake-desk.js'
 import { FakeMetrics } from './fake-metrics.js'
 import { FakeSink } from './fake-sink.js'
 import { ManualClock } from './limiter-setup.js'
@@ -68,11 +70,14 @@ export class PipelineRig {
   readonly pipeline: DrainablePipeline
   /** Work that is held until it is released. */
   readonly holds = new Set<Work>()
+  readonly learned = new Learned()
+  readonly budgets: FakeDesk | null
   nowMs = 1000
   #serial = 0
 
   constructor(options: RigOptions = {}) {
     const config = createConfig(options)
+    this.budgets = options.budgets ?? null
     const { nowNs } = this.limiterClock
     this.limiter = new CountingLimiter(createLimiter(config, createLimiterCells(config), { nowNs }))
     this.parts = {
@@ -104,6 +109,7 @@ export class PipelineRig {
       dialects: DIALECTS,
       prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
       fetching: options.fetching ?? null,
+      budgets: options.budgets === undefined ? null : { desk: options.budgets, learned: this.learned },
       accounts: options.accounts ?? null,
       responses: { ids: new ResponseIds(), desk: options.desk ?? null },
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },

@@ -3,10 +3,11 @@
 import { mock } from 'node:test'
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
+import { FakeDesk } from '../helpers/fake-desk.js'
 import { type FakeSink } from '../helpers/fake-sink.js'
 import { PipelineRig, turn } from '../helpers/pipeline.js'
 import { breaches } from '../helpers/pipeline-breaches.js'
-import { KEEPALIVE_MS, TOKEN_LIMIT } from '../helpers/pipeline-config.js'
+import { KEEPALIVE_MS, NO_PRICES, type RigOptions, TOKEN_LIMIT } from '../helpers/pipeline-config.js'
 import { ANTHROPIC, OPENAI, STREAMS, type Wire } from '../helpers/pipeline-wires.js'
 
 /** An exchange brought to a stage, and how to bring it to its end from there. */
@@ -27,12 +28,19 @@ type Stage = {
 const DEFAULTS = { hasBegun: false, isUpstreamOpen: false, isSent: false, decided: null } as const
 const SENT = { isUpstreamOpen: true, isSent: true } as const
 
-async function ask(way: Way, rig = new PipelineRig(), stream = true): Promise<Scene> {
+/** Every exchange has a price, and a budget in dollars and in tokens. */
+function fundedRig(options: RigOptions = {}): PipelineRig {
+  const models = { '*/*': { input: 1, output: 2 } }
+  const prices = { ...NO_PRICES, enabled: true, models, table: { version: 'test', lists: {} } }
+  return new PipelineRig({ ...options, prices, budgets: new FakeDesk({ nano: 1e9, tokens: 1e6 }) })
+}
+
+async function ask(way: Way, rig = fundedRig(), stream = true): Promise<Scene> {
   return { rig, sink: await rig.ask({ ...way, stream }), others: [] }
 }
 
 async function held(way: Way, work: 'decode' | 'encode'): Promise<Scene> {
-  const rig = new PipelineRig()
+  const rig = fundedRig()
   rig.holds.add(work)
   return ask(way, rig)
 }
@@ -52,7 +60,7 @@ const STAGES: readonly Stage[] = [
     ...DEFAULTS,
     name: 'waiting in the queue',
     reach: async (way) => {
-      const rig = new PipelineRig({ concurrency: 1 })
+      const rig = fundedRig({ concurrency: 1 })
       const first = await rig.ask(way)
       return { ...(await ask(way, rig)), others: [first] }
     },
@@ -94,7 +102,7 @@ const STAGES: readonly Stage[] = [
     name: 'aggregating in a worker',
     isSent: true,
     reach: async ({ surface }) => {
-      const rig = new PipelineRig()
+      const rig = fundedRig()
       rig.holds.add('aggregate')
       const scene = await ask({ surface, model: surface === OPENAI ? 'other' : 'one' }, rig, false)
       rig.call.stream()
@@ -238,6 +246,9 @@ for (const way of WAYS) {
         const outcome = leaver.isClient ? leaver.outcome : (stage.decided ?? leaver.outcome)
         t.equal(record?.outcome, outcome, `${name}: outcome`)
         t.equal(record?.status, stage.hasBegun ? 200 : leaver.status, `${name}: status`)
+        const paid = rig.budgets?.settled.reduce((sum, { nano }) => sum + nano, 0)
+        const cost = rig.records.reduce((sum, { costNano }) => sum + (costNano ?? 0), 0)
+        t.equal(paid, cost, `${name}: its budgets pay what it cost`)
         if (!stage.isSent) {
           t.equal(record?.usage.inputTokens, 0, `${name}: what was not sent costs nothing`)
           t.equal(rig.calls.length, callsBefore, `${name}: no upstream is called afterwards`)
@@ -258,7 +269,7 @@ test('7. without an abort every way is complete and costs what the provider repo
   t.teardown(() => mock.timers.reset())
   for (const way of WAYS) {
     for (const stream of [true, false]) {
-      const rig = new PipelineRig()
+      const rig = fundedRig()
       const sink = await rig.ask({ ...way, stream })
       const { call } = rig
       if (call.request.isStream) call.stream()

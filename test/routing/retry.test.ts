@@ -13,6 +13,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   model_not_found: 'none',
   method_not_allowed: 'none',
   conflict: 'none',
+  budget_exceeded: 'elsewhere',
   precondition_failed: 'none',
   misdirected: 'none',
   unsupported_media_type: 'none',

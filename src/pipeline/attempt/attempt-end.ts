@@ -142,6 +142,7 @@ export class AttemptEnd {
     const exchange = this.#exchange
     this.isOver = true
     this.#state.endedAtMs ??= exchange.context.clock.nowMs()
+    this.#state.hold?.release()
     if (exchange.call === this.#call) exchange.call = null
   }
 

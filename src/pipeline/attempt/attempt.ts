@@ -21,6 +21,7 @@ import { TokenTiming } from '../delivery/token-timing.js'
 import { type ExchangeIn } from '../exchange.js'
 import { createRelay } from '../relay/choose.js'
 import { type Relay, type RelayOptions } from '../relay/types.js'
+import { type Hold } from '../spending/hold.js'
 import { AttemptEnd } from './attempt-end.js'
 import { AttemptOutlet } from './attempt-outlet.js'
 import { headerText, requestIdOf } from './header-text.js'
@@ -67,6 +68,11 @@ export class Attempt implements CallHandler {
     this.#outlet = new AttemptOutlet({ exchange, target, lease, gate, timing, end, state })
   }
 
+  /** What it has reserved, which is settled from here on however it ends. */
+  hold(hold: Hold): void {
+    this.#state.hold = hold
+  }
+
   /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
   encode(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     this.#exchange.startAttempt(this.#state)
@@ -105,7 +111,6 @@ export class Attempt implements CallHandler {
     exchange.body = encoded.original
     this.#state.dropped = encoded.dropped
     this.#outlet.echo = echoOf(exchange, encoded)
-    this.#hasRun = true
     exchange.call = this
     const nowMs = context.clock.nowMs()
     this.#state.startedAtMs = nowMs
@@ -122,7 +127,9 @@ export class Attempt implements CallHandler {
       traceHeaders,
     }
     const timeouts = timeoutsFor(this.#routed.timeouts, asksStream, exchange.deadlineAtMs - nowMs)
-    this.#lease.carry(context.upstream.call(upstreamRequest(sending), this, timeouts))
+    const sent = upstreamRequest(sending)
+    this.#hasRun = true
+    this.#lease.carry(context.upstream.call(sent, this, timeouts))
     return passed
   }
 
@@ -153,7 +160,9 @@ export class Attempt implements CallHandler {
   /** Releases the slots of the provider, even for an attempt that never ran. Idempotent. */
   close(): void {
     this.#lease.close()
-    if (!this.#hasRun) this.#end.giveBackPermit()
+    if (this.#hasRun) return
+    this.#end.giveBackPermit()
+    this.#state.hold?.release()
   }
 
   // --- callbacks of upstream/call:

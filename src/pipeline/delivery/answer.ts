@@ -142,7 +142,9 @@ function plainError(error: ErrorData): { status: number; body: JsonObject } {
 
 function retryHeaders(error: ErrorData, status: number): Headers {
   const fallbackMs = error.retryable ? DEFAULT_RETRY_AFTER_MS : HOPELESS_RETRY_AFTER_MS
-  const ms = error.retryAfterMs ?? (BUSY_STATUSES.has(status) ? fallbackMs : null)
+  // Of a budget's window only its message says when it ends: hours away, or never.
+  const isBusy = BUSY_STATUSES.has(status) && error.code !== 'budget_exceeded'
+  const ms = error.retryAfterMs ?? (isBusy ? fallbackMs : null)
   const headers: Headers = error.upstreamStatus === CONFLICT ? [] : [SHOULD_RETRY[error.retryable ? 'yes' : 'no']]
   if (ms === null) return headers
   headers.push(['retry-after', String(Math.ceil(ms / 1000))], ['retry-after-ms', String(Math.ceil(ms))])

@@ -2,19 +2,22 @@
 // computed where prices are off, and nothing for a caller's own key.
 import { NO_USAGE, type Usage } from '../../model/usage.js'
 import { addCosts, costOf } from '../../prices/cost.js'
-import { type Priced } from '../../prices/price-book.js'
+import { type Rates } from '../../prices/types.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type AttemptState } from '../attempt-state.js'
 import { type ExchangeIn, type ExchangeView } from '../exchange.js'
+import { type Spent } from '../spending/hold.js'
 
 const MS_PER_SEC = 1000
 
 /** Once for each attempt, when its end is decided and its usage measured. Not for one that its provider refused, or never got. */
 export function chargeAttempt(exchange: ExchangeIn<'attempt'>, state: AttemptState, usage = state.usage): void {
-  const { prices, metrics, clock } = exchange.context
-  const { routed } = state
-  if (prices === null || routed === null || state.startedAtMs === null || costsNothing(exchange)) return
-  const rates = isCountable(exchange, state) ? prices.find(pricedOf(routed), clock.unixSec() * MS_PER_SEC) : null
+  const { prices, metrics } = exchange.context
+  const { routed, hold } = state
+  if (routed === null || state.startedAtMs === null || costsNothing(exchange)) return
+  if (hold !== null) hold.charge(spentOf(exchange, state, usage))
+  if (prices === null) return
+  const rates = isCountable(exchange, state) ? ratesFor(exchange, routed) : null
   if (rates === null) {
     exchange.unpricedAttempts += 1
     metrics.unpricedAttempt(state.metricsSlot)
@@ -37,16 +40,30 @@ function isCountable({ decoded }: ExchangeView, { usageSource }: AttemptState): 
 
 /** True where the target has no price and must not be used without one. Never for a request that costs nothing. */
 export function lacksPrice(exchange: ExchangeView, routed: RouteTarget): boolean {
-  const { prices, clock } = exchange.context
+  const { prices } = exchange.context
   if (prices === null || !prices.isPriceRequired || costsNothing(exchange)) return false
-  return prices.find(pricedOf(routed), clock.unixSec() * MS_PER_SEC) === null
+  return ratesFor(exchange, routed) === null
+}
+
+/** The price of a target now; null if none is known. */
+export function ratesFor({ context }: ExchangeView, { target, provider }: RouteTarget): Rates | null {
+  const { prices, clock } = context
+  if (prices === null) return null
+  const priced = { provider: target.provider, model: target.model, list: provider.priceList ?? null }
+  return prices.find(priced, clock.unixSec() * MS_PER_SEC)
+}
+
+function spentOf(exchange: ExchangeView, state: AttemptState, usage: Usage): Spent {
+  const { meter, usageSource } = state
+  return {
+    usage,
+    isCounted: usageSource === 'provider',
+    isCountable: isCountable(exchange, state),
+    contentBytes: exchange.decoded?.facts.stream === true ? (meter?.contentBytes ?? 0) : 0,
+  }
 }
 
 /** The operator pays for none of its attempts: the key is the caller's own, or the endpoint is free, such as a count of tokens. */
-function costsNothing({ request, decoded }: ExchangeView): boolean {
+export function costsNothing({ request, decoded }: ExchangeView): boolean {
   return (request.path?.callerKey ?? null) !== null || decoded?.facts.endpoint?.isFree === true
-}
-
-function pricedOf({ target, provider }: RouteTarget): Priced {
-  return { provider: target.provider, model: target.model, list: provider.priceList ?? null }
 }

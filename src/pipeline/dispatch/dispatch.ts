@@ -20,6 +20,7 @@ import { routeEndpoint } from './endpoint-route.js'
 import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { hashPrefix } from './prompt-prefix.js'
+import { budgetsFor } from './reserve.js'
 import { routeResource } from './resource-route.js'
 
 /** The result of one pass over targets: an answer, no target available (null), or the failure of the last one. */
@@ -41,6 +42,7 @@ type FailedPass = {
 export async function dispatch(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest): Promise<void> {
   exchange.deadlineAtMs = deadlineOf(exchange.request)
   const route = routeOf(exchange, decoded)
+  exchange.budgets = budgetsFor(exchange, decoded)
   exchange.context.retryBudget.deposit()
   const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
   if (passed !== ANSWERED) await goOn(exchange, decoded, { route, passed })

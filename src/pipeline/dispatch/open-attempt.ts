@@ -1,4 +1,5 @@
 // What an attempt needs before it may start: a dialect for its target, and a slot of the provider and of the target.
+import { type BudgetSet } from '../../accounts/budgets/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Limiter } from '../../limit/limiter.js'
 import { targetName } from '../../model/target.js'
@@ -8,6 +9,7 @@ import { type RouteTarget } from '../../routing/router.js'
 import { Attempt } from '../attempt/attempt.js'
 import { lacksPrice } from '../delivery/cost.js'
 import { type ExchangeView } from '../exchange.js'
+import { reserve } from './reserve.js'
 
 /** A target, and its breaker's permit to try it. */
 export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
@@ -16,6 +18,7 @@ export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
  * Synchronous, unless the slot is shared with other nodes. The attempt holds slot and permit from here on; without an attempt the
  * permit is returned.
  * @throws misconfigured without a dialect, or without a price where one is required
+ * @throws budget_exceeded where its budgets cannot pay it
  * @throws overloaded when the provider or the target is at its concurrency limit
  */
 export function openAttempt(exchange: ExchangeView, right: Right): Attempt | Promise<Attempt> {
@@ -49,10 +52,28 @@ type Entry = { readonly dialect: Dialect; readonly isIn: boolean }
 
 function begin(exchange: ExchangeView, { routed, permit }: Right, { dialect, isIn }: Entry): Attempt {
   const { limiter, metrics, breakers } = exchange.context
-  if (isIn && enterTarget(limiter, routed)) return new Attempt(exchange, { routed, dialect, permit })
+  if (isIn && enterTarget(limiter, routed)) {
+    const attempt = new Attempt(exchange, { routed, dialect, permit })
+    if (exchange.budgets !== null) fund(exchange, exchange.budgets, { attempt, routed })
+    return attempt
+  }
   breakers.giveBack(routed.target, permit)
   metrics.limitRejection('provider', 'concurrency')
   throw new GatewayError('overloaded', { message: `Provider ${routed.provider.name} is at its concurrency limit.` })
+}
+
+/** Reserves for it; an attempt that cannot be paid holds nothing afterwards. */
+function fund(
+  exchange: ExchangeView,
+  budgets: BudgetSet,
+  { attempt, routed }: { attempt: Attempt; routed: RouteTarget },
+): void {
+  try {
+    attempt.hold(reserve(exchange, budgets, routed))
+  } catch (thrown) {
+    attempt.close()
+    throw thrown
+  }
 }
 
 /** If the target is full, the provider's slot is released. */

@@ -26,6 +26,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   payload_too_large: 'request_too_large',
   context_length_exceeded: 'invalid_request_error',
   rate_limited: 'rate_limit_error',
+  budget_exceeded: 'rate_limit_error',
   client_gone: 'invalid_request_error',
   slow_reader: 'timeout_error',
   upstream_unreachable: 'api_error',

@@ -22,6 +22,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, RpcStatus | null>> = Object.fre
   payload_too_large: 'INVALID_ARGUMENT',
   context_length_exceeded: 'INVALID_ARGUMENT',
   rate_limited: 'RESOURCE_EXHAUSTED',
+  budget_exceeded: 'RESOURCE_EXHAUSTED',
   client_gone: 'CANCELLED',
   slow_reader: 'CANCELLED',
   upstream_unreachable: 'UNAVAILABLE',

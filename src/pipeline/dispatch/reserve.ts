@@ -1,0 +1,94 @@
+// The budgets of a request: found once, and reserved in before each attempt, at the price of its target. An attempt that no budget can pay
+// is not sent; another target may be cheaper.
+import { type BudgetRefusal, type BudgetSet } from '../../accounts/budgets/types.js'
+import { GatewayError } from '../../errors.js'
+import { estimateTokens } from '../../model/estimate.js'
+import { targetName } from '../../model/target.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
+import { type RouteTarget } from '../../routing/router.js'
+import { costsNothing, ratesFor } from '../delivery/cost.js'
+import { type ExchangeView } from '../exchange.js'
+import { amountFor, boundOf } from '../spending/bound.js'
+import { Hold } from '../spending/hold.js'
+import { Learned, type ModelUse } from '../spending/learned.js'
+
+/** Less than this is no answer; it is also the least that a provider's API accepts as a cap. */
+const LEAST_OUTPUT = 16
+/** Whole answers are capped by what is reserved for them, so they get more than usual. */
+const WHOLE_ANSWER_FACTOR = 4
+
+/**
+ * The budgets that hold for a request; null for none, and for one that costs the operator nothing.
+ * @throws forbidden for a request of unknown meaning under a budget in dollars
+ */
+export function budgetsFor(exchange: ExchangeView, { facts }: DecodedRequest): BudgetSet | null {
+  const { budgets = null } = exchange.context
+  if (budgets === null || costsNothing(exchange)) return null
+  const { key } = exchange.request
+  const set = budgets.desk.budgetsOf({
+    owner: key.owner,
+    accountIndex: key.account === undefined ? -1 : key.index,
+    model: facts.model,
+    user: null,
+  })
+  if (set?.countsMoney === true && facts.raw !== undefined) {
+    throw new GatewayError('forbidden', {
+      message: 'A budget in dollars holds for this key, so it cannot use paths whose cost is not known beforehand.',
+    })
+  }
+  return set
+}
+
+/**
+ * Reserves for one attempt.
+ * @throws budget_exceeded; storage_unavailable where the budgets are not known at present
+ * @throws misconfigured for a target without a price, where one is needed
+ */
+export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: RouteTarget): Hold {
+  const { target } = routed
+  const { decoded, prompt } = exchange
+  const rates = ratesFor(exchange, routed)
+  if (budgets.countsMoney && rates === null) {
+    const name = targetName(target.provider, target.model)
+    throw new GatewayError('misconfigured', {
+      message: `No price is known for ${name}; a budget in dollars holds for this request, so it needs a model with a price.`,
+    })
+  }
+  const use = (exchange.context.budgets?.learned ?? new Learned()).of(target)
+  const estimatedTokens = (decoded?.estimatedTokens ?? 0) + estimateTokens(prompt?.length ?? 0)
+  const bound = boundOf(rates, Math.ceil(estimatedTokens * use.inputRatio))
+  const { least, wanted } = outputOf(exchange, use)
+  const granted = budgets.reserve(amountFor(bound, least), amountFor(bound, wanted))
+  if (granted.refused) throw refusal(granted)
+  return new Hold({ reservation: granted, rates, use, estimatedTokens })
+}
+
+type Output = {
+  /** Output tokens without which the attempt is not sent. */
+  readonly least: number
+  /** What it is expected to need. */
+  readonly wanted: number
+}
+
+/** Of all answers together. */
+function outputOf({ decoded }: ExchangeView, use: ModelUse): Output {
+  const facts = decoded?.facts
+  if (facts === undefined || facts.endpoint?.isText === false) return { least: 0, wanted: 0 }
+  const answers = facts.answers ?? 1
+  const cap = facts.maxOutputTokens ?? Number.POSITIVE_INFINITY
+  const isVisible = facts.stream && answers === 1 && facts.endpoint === undefined && facts.raw === undefined
+  const usual = isVisible ? use.usualOutput : use.usualOutput * WHOLE_ANSWER_FACTOR
+  // What runs unseen can use all of the cap that the client has set.
+  const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(cap, usual) : cap
+  return { least: Math.min(cap, LEAST_OUTPUT) * answers, wanted: wanted * answers }
+}
+
+function refusal({ budget, resetsAtMs, isUnavailable }: BudgetRefusal): GatewayError {
+  if (isUnavailable) {
+    return new GatewayError('storage_unavailable', { message: 'The budgets are not available.', retryable: true })
+  }
+  const until = resetsAtMs === null ? '' : ` It resets at ${new Date(resetsAtMs).toISOString()}.`
+  return new GatewayError('budget_exceeded', {
+    message: `The budget ${budget} has too little left for this request.${until}`,
+  })
+}

@@ -1,0 +1,57 @@
+// What one attempt has reserved in its budgets: made before it is sent, and settled once, however it ends.
+import { type Amount, type Reservation } from '../../accounts/budgets/types.js'
+import { type Usage } from '../../model/usage.js'
+import { costOf } from '../../prices/cost.js'
+import { type Rates } from '../../prices/types.js'
+import { type ModelUse } from './learned.js'
+
+const NOTHING: Amount = Object.freeze({ nano: 0, tokens: 0 })
+
+export type HoldParts = {
+  readonly reservation: Reservation
+  /** Those by which it was reserved, and is settled; null where no price is known. */
+  readonly rates: Rates | null
+  readonly use: ModelUse
+  /** Of the input, before what was learned. */
+  readonly estimatedTokens: number
+}
+
+/** What was spent, and how it is known. */
+export type Spent = {
+  readonly usage: Usage
+  /** The provider has counted all of it. */
+  readonly isCounted: boolean
+  /** Its tokens are what it costs. False for images and audio whose provider counts none. */
+  readonly isCountable: boolean
+  /** Bytes of content that have arrived; 0 where they are not its text. */
+  readonly contentBytes: number
+}
+
+export class Hold {
+  readonly #parts: HoldParts
+
+  constructor(parts: HoldParts) {
+    this.#parts = parts
+  }
+
+  /** It has reached its provider: replaces what was reserved by what was spent. */
+  charge({ usage, isCounted, isCountable, contentBytes }: Spent): void {
+    const { reservation, rates, use, estimatedTokens } = this.#parts
+    if (!isCountable) {
+      // Never free: as much as was expected.
+      reservation.settle(reservation.held)
+      return
+    }
+    const { inputTokens, outputTokens } = usage
+    const nano = rates === null ? 0 : costOf(rates, usage)
+    reservation.settle({ nano, tokens: inputTokens + outputTokens })
+    if (!isCounted) return
+    use.noteInput(inputTokens, estimatedTokens)
+    use.noteOutput(outputTokens, contentBytes)
+  }
+
+  /** It has cost nothing. Nothing happens after `charge`. */
+  release(): void {
+    this.#parts.reservation.settle(NOTHING)
+  }
+}

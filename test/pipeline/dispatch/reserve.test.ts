@@ -1,0 +1,259 @@
+// Before each attempt its budgets reserve what it may cost at its target's price; afterwards they have paid what it cost.
+import { mock } from 'node:test'
+import { test } from 'tap'
+import { GatewayError } from '../../../src/errors.js'
+import { timeoutFailure } from '../../../src/upstream/failure.js'
+import { FakeDesk, type Limits, RESETS_AT_MS } from '../../helpers/fake-desk.js'
+import { PipelineRig, turn } from '../../helpers/pipeline.js'
+import { NO_PRICES, type RigOptions } from '../../helpers/pipeline-config.js'
+import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+
+const { head, content } = STREAMS[OPENAI]
+/** Nano-dollars a token: 1000 in, 2000 out; south is ten times cheaper. */
+const MODELS = { 'north/*': { input: 1, output: 2 }, 'south/*': { input: 0.1, output: 0.2 } }
+const NOTHING = { nano: 0, tokens: 0 }
+const COUNTS = { provider: null, callerKey: null, streams: false, counts: true } as const
+
+type Rig = { readonly desk: FakeDesk; readonly rig: PipelineRig }
+
+function setUp(limits: Partial<Limits> = { nano: 1e9 }, options: RigOptions = {}): Rig {
+  const desk = new FakeDesk({ nano: null, tokens: null, ...limits })
+  const prices = { ...NO_PRICES, enabled: true, models: MODELS, table: { version: 'test', lists: {} } }
+  return { desk, rig: new PipelineRig({ prices, ...options, budgets: desk }) }
+}
+
+test('the input and the client’s cap are reserved at the price of the target, and what was used is paid', async (t) => {
+  const { desk, rig } = setUp()
+  await rig.ask()
+  const [held] = desk.reservations
+  const inputTokens = (held?.nano ?? 0) / 1000 - 2 * 100
+  t.ok(inputTokens > 20 && inputTokens < 40, String(inputTokens))
+  t.equal(desk.reserved.nano, held?.nano)
+  rig.call.stream()
+  await turn()
+  t.same(desk.reserved, NOTHING)
+  t.equal(desk.spent.nano, 11 * 1000 + 7 * 2000)
+  t.equal(desk.spent.nano, rig.record.costNano)
+})
+
+test('the budgets of a request are found once, by its key and model', async (t) => {
+  const { desk, rig } = setUp()
+  await rig.ask({ model: 'pair' })
+  rig.call.fail(new GatewayError('upstream_unreachable'))
+  await turn()
+  rig.call.stream()
+  await turn()
+  t.same(desk.spenders, [{ owner: 'd'.repeat(64), accountIndex: -1, model: 'pair', user: null }])
+  t.equal(desk.reservations.length, 2)
+})
+
+test('a request without a budget reserves nothing', async (t) => {
+  const { desk, rig } = setUp()
+  desk.isAbsent = true
+  await rig.ask()
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.outcome, 'complete')
+  t.same([desk.reservations, desk.settled], [[], []])
+})
+
+test('worst cases do not starve others: as much is reserved as the model usually needs', async (t) => {
+  const { desk, rig } = setUp({ tokens: 1e9 })
+  for (let i = 0; i < 30; i++) rig.learned.of({ provider: 'north', model: 'up' }).noteOutput(50, 0)
+  const sink = await rig.ask({ body: { max_tokens: 64_000 } })
+  t.ok((desk.reservations[0]?.tokens ?? 0) < 100, JSON.stringify(desk.reservations))
+  sink.handle?.cancel()
+  const whole = await rig.ask({ stream: false, body: { max_tokens: 64_000 } })
+  t.ok((desk.reservations[1]?.tokens ?? 0) > 64_000, 'a whole answer runs unseen, so all of its cap is reserved')
+  whole.handle?.cancel()
+})
+
+test('no request pins what is left: one that needs more than there is takes the rest, and gives it back', async (t) => {
+  const { desk, rig } = setUp({ tokens: 500 })
+  const sink = await rig.ask({ body: { max_tokens: 64_000 } })
+  t.equal(desk.reserved.tokens, 500)
+  sink.leave()
+  await turn()
+  t.same(desk.reserved, NOTHING)
+  t.ok(desk.spent.tokens < 60)
+})
+
+test('a budget that is spent refuses: 429 with the end of its window, not to be repeated', async (t) => {
+  for (const nano of [0, 40_000]) {
+    const { desk, rig } = setUp({ nano })
+    const sink = await rig.ask()
+    const [answer] = sink.answers
+    t.equal(answer?.status, 429)
+    const { error } = sink.json as { error: { type: string; code: string; message: string } }
+    t.match(error, { type: 'insufficient_quota', code: 'insufficient_quota' })
+    t.ok(error.message.includes(new Date(RESETS_AT_MS).toISOString()), error.message)
+    const headers = new Map(answer?.headers ?? [])
+    t.equal(headers.get('x-should-retry'), 'false')
+    t.notOk(headers.has('retry-after') || headers.has('retry-after-ms'))
+    t.match(rig.record, { outcome: 'limit', error: { code: 'budget_exceeded' }, attempts: 0 })
+    t.equal(rig.calls.length, 0)
+    t.same(rig.metrics.attempts, [], 'the target has not failed')
+    t.same(desk.reserved, NOTHING)
+    t.equal(rig.limiter.providers.get(0), 0, 'its slot is free')
+  }
+})
+
+test('exactly what is needed is enough, and one less is not', async (t) => {
+  const { desk, rig } = setUp({ tokens: 1e6 })
+  const body = { max_tokens: 16 }
+  const probe = await rig.ask({ body })
+  const needed = desk.reservations[0]?.tokens ?? 0
+  probe.handle?.cancel()
+  for (const tokens of [needed, needed - 1]) {
+    const each = setUp({ tokens })
+    const sink = await each.rig.ask({ body })
+    t.equal(each.rig.calls.length, tokens === needed ? 1 : 0)
+    sink.handle?.cancel()
+  }
+})
+
+test('where the budgets are not known, a request waits for another day: 503', async (t) => {
+  const { desk, rig } = setUp()
+  desk.isUnavailable = true
+  const sink = await rig.ask({ model: 'pair' })
+  t.equal(sink.answers[0]?.status, 503)
+  t.equal(new Map(sink.answers[0]?.headers ?? []).get('x-should-retry'), 'true')
+  t.equal(rig.calls.length, 0)
+})
+
+test('a cheaper fallback may be paid where the first target cannot', async (t) => {
+  const { desk, rig } = setUp({ nano: 20_000 })
+  await rig.ask({ model: 'pair' })
+  t.equal(rig.call.request.provider.name, 'south')
+  rig.call.stream()
+  await turn()
+  t.equal(desk.spent.nano, 11 * 100 + 7 * 200)
+})
+
+test('a target without a price is never free under a budget in dollars', async (t) => {
+  const { desk, rig } = setUp()
+  const sink = await rig.ask({ model: 'other' })
+  t.equal(sink.answers[0]?.status, 500)
+  t.match(rig.record.error, { code: 'misconfigured', message: /No price is known for west\/up; a budget in dollars/ })
+  t.same(desk.reservations, [])
+  const tokens = setUp({ tokens: 1e6 })
+  await tokens.rig.ask({ model: 'other' })
+  tokens.rig.call.stream()
+  await turn()
+  t.equal(tokens.desk.spent.tokens, 18, 'a budget in tokens needs none')
+})
+
+test('what a provider refused, or never got, is given back; what it had and did not answer is paid', async (t) => {
+  const ends: readonly (readonly [string, (rig: PipelineRig) => void, boolean])[] = [
+    ['refused', (rig) => void rig.call.head(400).end(), false],
+    ['never sent', (rig) => rig.call.fail(new GatewayError('upstream_unreachable')), false],
+    ['not answered in time', (rig) => rig.call.fail(timeoutFailure('first-token', 5)), true],
+    ['cut', (rig) => rig.call.head().send(head, content[0]).fail(new GatewayError('upstream_cut')), true],
+  ]
+  for (const [name, end, isPaid] of ends) {
+    const { desk, rig } = setUp()
+    await rig.ask()
+    end(rig)
+    await turn()
+    t.same(desk.reserved, NOTHING, name)
+    t.equal(desk.spent.nano > 0, isPaid, name)
+    t.equal(desk.spent.nano, rig.record.costNano ?? 0, name)
+  }
+})
+
+test('a client that reads all and leaves before the usage arrives pays for what it has read', async (t) => {
+  const { desk, rig } = setUp()
+  const sink = await rig.ask()
+  rig.call.head().send(head, content[0].replace('Hel', 'x'.repeat(400)))
+  await turn()
+  sink.leave()
+  await turn()
+  t.ok(desk.spent.nano >= 100 * 2000, String(desk.spent.nano))
+  t.same(desk.reserved, NOTHING)
+})
+
+test('of two attempts side by side each reserves and each is paid', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const { desk, rig } = setUp()
+  await rig.ask({ model: 'hedged' })
+  rig.call.head().send(head)
+  rig.nowMs += 500
+  mock.timers.tick(500)
+  await turn()
+  t.equal(desk.reservations.length, 2)
+  rig.call.stream()
+  await turn()
+  t.equal(desk.settled.length, 2)
+  t.equal(desk.spent.nano, rig.record.costNano)
+  t.same(desk.reserved, NOTHING)
+})
+
+test('a hedge that cannot be paid is not sent, and the first attempt goes on', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const { desk, rig } = setUp(
+    { nano: 240_000 },
+    {
+      prices: {
+        ...NO_PRICES,
+        enabled: true,
+        models: { '*/*': { input: 1, output: 2 } },
+        table: { version: 'test', lists: {} },
+      },
+    },
+  )
+  await rig.ask({ model: 'hedged' })
+  rig.nowMs += 500
+  mock.timers.tick(500)
+  await turn()
+  t.equal(rig.calls.length, 1)
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.outcome, 'complete')
+  t.same(desk.reserved, NOTHING)
+})
+
+test('a client that leaves while its request is encoded has reserved nothing afterwards', async (t) => {
+  const { desk, rig } = setUp()
+  rig.holds.add('encode')
+  const sink = await rig.ask()
+  t.ok(desk.reserved.nano > 0)
+  sink.leave()
+  await rig.release()
+  t.same([desk.reserved, desk.spent], [NOTHING, NOTHING])
+})
+
+test('what costs the operator nothing reserves nothing', async (t) => {
+  const { desk, rig } = setUp()
+  const own = await rig.ask({ stream: false, path: { provider: 'north', callerKey: 'sk-own', streams: false } })
+  t.equal(rig.calls.length, 1)
+  own.handle?.cancel()
+  const whole = { model: 'west/m', messages: [{ role: 'user', content: 'hi' }] }
+  const counting = await rig.ask({ surface: 'anthropic-counts', whole, path: COUNTS })
+  t.equal(rig.calls.length, 2)
+  counting.handle?.cancel()
+  t.same([desk.spenders, desk.reservations], [[], []])
+})
+
+test('embeddings reserve their input alone, and pay what their provider counts', async (t) => {
+  const { desk, rig } = setUp({ nano: 1e9, tokens: 1e6 })
+  await rig.ask({ surface: 'openai-embeddings', whole: { model: 'one', input: 'x'.repeat(400) } })
+  t.ok((desk.reservations[0]?.tokens ?? 0) < 120)
+  const answer = { object: 'list', data: [], model: 'up', usage: { prompt_tokens: 50, total_tokens: 50 } }
+  rig.call.head(200, { 'content-type': 'application/json', 'content-length': '9' }).send(JSON.stringify(answer)).end()
+  await turn()
+  t.same(desk.spent, { nano: 50_000, tokens: 50 })
+})
+
+test('a request of unknown meaning is forbidden under a budget in dollars, and counted under one in tokens', async (t) => {
+  const whole = { provider: 'north', path: '/anything', body: { model: 'up', input: 'hi' } }
+  const { rig } = setUp()
+  const sink = await rig.ask({ surface: 'raw-passthrough', whole })
+  t.equal(sink.answers[0]?.status, 403)
+  t.equal(rig.calls.length, 0)
+  const tokens = setUp({ tokens: 1e6 })
+  const other = await tokens.rig.ask({ surface: 'raw-passthrough', whole })
+  t.equal(tokens.rig.calls.length, 1)
+  other.handle?.cancel()
+})

@@ -1,0 +1,71 @@
+// A hold settles once: with what was spent, else with nothing.
+import { test } from 'tap'
+import { NO_USAGE } from '../../../src/model/usage.js'
+import { Hold } from '../../../src/pipeline/spending/hold.js'
+import { Learned } from '../../../src/pipeline/spending/learned.js'
+import { FakeDesk } from '../../helpers/fake-desk.js'
+
+const RATES = {
+  ...{ input: { base: 1_000_000, tiers: [] }, output: { base: 2_000_000, tiers: [] } },
+  ...{ cacheRead: null, cacheWrite: null, reasoning: null, request: 0 },
+}
+const SPENT = { isCounted: true, isCountable: true, contentBytes: 400 }
+const USAGE = { ...NO_USAGE, inputTokens: 30, outputTokens: 7 }
+
+function setUp({ rates = RATES as typeof RATES | null } = {}) {
+  const desk = new FakeDesk({ nano: 1e9, tokens: 1000 })
+  const reservation = desk.reserve({ nano: 1, tokens: 1 }, { nano: 50_000, tokens: 100 })
+  if (reservation.refused) throw new Error('refused')
+  const use = new Learned().of({ provider: 'north', model: 'm' })
+  return { desk, use, hold: new Hold({ reservation, rates, use, estimatedTokens: 10 }) }
+}
+
+test('what was spent replaces what was reserved, once', (t) => {
+  const { desk, hold } = setUp()
+  hold.charge({ ...SPENT, usage: USAGE })
+  hold.charge({ ...SPENT, usage: { ...USAGE, outputTokens: 500 } })
+  hold.release()
+  t.same(desk.spent, { nano: 44_000, tokens: 37 })
+  t.same(desk.reserved, { nano: 0, tokens: 0 })
+  t.end()
+})
+
+test('without a price only tokens are spent', (t) => {
+  const { desk, hold } = setUp({ rates: null })
+  hold.charge({ ...SPENT, usage: USAGE })
+  t.same(desk.spent, { nano: 0, tokens: 37 })
+  t.end()
+})
+
+test('an attempt that cost nothing gives back all', (t) => {
+  const { desk, hold } = setUp()
+  hold.release()
+  hold.charge({ ...SPENT, usage: USAGE })
+  t.same(desk.spent, { nano: 0, tokens: 0 })
+  t.same(desk.reserved, { nano: 0, tokens: 0 })
+  t.end()
+})
+
+test('what cannot be counted costs what was reserved', (t) => {
+  const { desk, hold } = setUp()
+  hold.charge({ ...SPENT, isCountable: false, usage: NO_USAGE })
+  t.same(desk.spent, { nano: 50_000, tokens: 100 })
+  t.end()
+})
+
+test('a model is learned from the counts of its provider alone', (t) => {
+  for (const isCounted of [true, false]) {
+    const { use } = setUp()
+    for (let i = 0; i < 30; i++) {
+      const reservation = new FakeDesk({ nano: 1e9, tokens: 1e6 }).reserve(
+        { nano: 1, tokens: 1 },
+        { nano: 1, tokens: 1 },
+      )
+      if (reservation.refused) throw new Error('refused')
+      new Hold({ reservation, rates: RATES, use, estimatedTokens: 10 }).charge({ ...SPENT, isCounted, usage: USAGE })
+    }
+    t.equal(use.inputRatio > 1, isCounted)
+    t.equal(use.usualOutput < 100, isCounted)
+  }
+  t.end()
+})
