@@ -79,6 +79,7 @@ export function viewOf(loop: Loop): ViewOptions {
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
     responses: current.responses,
+    tracer: current.tracer,
     backgroundCaps: config.responses.background,
     backgroundJobs: backgroundJobsOf(loop),
     hasSocketMode: config.responses.webSocket,

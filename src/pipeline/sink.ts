@@ -23,6 +23,8 @@ export type StreamHead = {
   readonly transport: Transport
   /** The id of the hidden stream whose frames these are, all of them; absent or null if they are nobody else's. */
   readonly origin?: string | null
+  /** The traceparent of the request; absent where it is not traced. */
+  readonly trace?: string
 }
 
 export type { QueuePlace }

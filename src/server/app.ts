@@ -5,7 +5,7 @@ import { type GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Responses } from '../pipeline/context.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
-import { type FloodKind } from '../telemetry/records.js'
+import { type FloodKind, type Tracer } from '../telemetry/records.js'
 import { BackgroundRuns } from './background/background-runs.js'
 import { Bell } from './background/bell.js'
 import { AddressTexts } from './caller/address-text.js'
@@ -73,6 +73,8 @@ export type ViewOptions = {
   readonly responses?: Responses
   /** Absent: no answer is shared. */
   readonly share?: SharingPolicy
+  /** Absent or null: traces are off. */
+  readonly tracer?: Tracer | null
 }
 
 export type ServerOptions = ViewOptions &
@@ -255,6 +257,7 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     backgroundCaps: options.backgroundCaps ?? NO_BACKGROUND,
     backgroundJobs: options.backgroundJobs ?? null,
     keepaliveMs: config.keepaliveMs,
+    tracer: options.tracer ?? null,
     responses: options.responses ?? { ids: NO_IDS, desk: null },
     keeping: keep === null || streams === undefined ? null : createKeeping(streams, keep),
     sharing: sharing === undefined || share === undefined ? null : createSharing(sharing, share),

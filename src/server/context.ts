@@ -18,6 +18,7 @@ import { type DecodedRequest } from '../protocols/contract/request-task.js'
 import { type LinkTokens } from '../streams/access/link-token.js'
 import { type ReadableLog } from '../streams/kept/readable-log.js'
 import { type KeptCounters, type KeptStreams } from '../streams/kept/registry.js'
+import { type Tracer } from '../telemetry/records.js'
 import { type AddressTexts } from './caller/address-text.js'
 import { type TrustedProxies } from './caller/client-address.js'
 import { type FailedKeys } from './caller/failed-keys.js'
@@ -89,6 +90,8 @@ export type FrontView = {
   /** Where answers without clients wait as jobs; null: in the memory of this process. */
   readonly backgroundJobs: BackgroundJobs | null
   readonly keepaliveMs: number
+  /** Null: traces are off. */
+  readonly tracer: Tracer | null
   /** Null: no stream is kept. */
   readonly keeping: Keeping | null
   /** Null: no answer is shared. */

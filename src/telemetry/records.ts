@@ -65,6 +65,22 @@ export type Tracer = {
   /** The headers by which a provider learns of the trace, and the span that they name; null where it does not. */
   passTo(provider: string, trace: RequestTrace): PassedTrace | null
   settled(record: ExchangeRecord): void
+  /** A client that came back to a stream has read it, or has left it. */
+  resumed(reading: StreamReading): void
+}
+
+/** One time that a client came back to a kept stream: no exchange of its own. */
+export type StreamReading = {
+  readonly trace: RequestTrace
+  /** The traceparent of the request whose answer it is; null if that one was not traced. */
+  readonly producer: string | null
+  readonly requestId: string
+  readonly surface: string
+  readonly origin: ClientOrigin
+  /** The beginning of the id of the stream. */
+  readonly stream: string
+  readonly result: StreamReaderResult
+  readonly totalMs: number
 }
 export type PassedTrace = { readonly headers: Readonly<Record<string, string>>; readonly spanId: string }
 
@@ -125,8 +141,8 @@ export type ExchangeRecord = {
 
 /** `follower`: of a running stream; `retry`: of the request that it repeats; `hit`: from the cache. */
 export type SharedHow = 'follower' | 'retry' | 'hit'
-/** `requestId`: of the request that ran. */
-export type SharedRecord = { readonly how: SharedHow; readonly requestId: string }
+/** `requestId`, and `trace` as a traceparent: of the request that ran. */
+export type SharedRecord = { readonly how: SharedHow; readonly requestId: string; readonly trace?: string }
 
 /** Takes each record beside log and metrics, once somebody wants them. */
 export type RecordTap = { take: ((record: ExchangeRecord) => void) | null }

@@ -52,7 +52,8 @@ async function ask(gateway: Running, { model, headers = {}, stream = true }: Ask
   })
   const text = await answered.body.text()
   const line = await gateway.exchange(String(answered.headers['x-request-id']))
-  return { status: answered.statusCode, text, line, traceId: String(line.traceId) }
+  const kept = String(answered.headers['x-sluice-stream'])
+  return { status: answered.statusCode, text, line, traceId: String(line.traceId), kept }
 }
 
 function childrenOf(spans: readonly ReceivedSpan[], parent: ReceivedSpan | undefined): ReceivedSpan[] {
@@ -217,4 +218,36 @@ test('spans that wait are sent at the end of the process, and a collector that f
   const { traceId } = await ask(patient, { model: 'fast' })
   t.equal(await patient.stop(), 0)
   t.equal((await collector.trace(traceId)).length, 3)
+})
+
+test('who comes back to a stream has a span of its own, linked to the request that ran, without tokens', async (t) => {
+  const collector = await Collector.listen(t)
+  const gateway = await startGateway(t, {
+    env: collector.env,
+    config: {
+      keys: [{ name: 'team-a', key: API_KEY }],
+      providers: { quick: provider(await listen(t, STREAM)) },
+      models: { fast: { targets: ['quick/m'], coalesce: true } },
+    },
+  })
+  const kept = { 'x-sluice-resume': '1', 'idempotency-key': 'once' }
+  const first = await ask(gateway, { model: 'fast', headers: kept })
+  const [ran] = await collector.trace(first.traceId)
+  const link = `${first.traceId}-${ran?.spanId}`
+  t.same(ran?.links, [])
+
+  const headers = { authorization: `Bearer ${API_KEY}`, traceparent: TRACEPARENT }
+  const resumed = await request(`${gateway.origin}/v1/streams/${first.kept}`, { headers })
+  t.match(await resumed.body.text(), /\[DONE\]/)
+  const [span, ...more] = await collector.trace(CALLER.traceId)
+  t.same([more.length, span?.links], [0, [link]])
+  t.match(span, { kind: 'server', name: 'resume openai-chat', parentId: CALLER.spanId, status: 'unset' })
+  t.match(span?.attributes, { 'sluice.stream': String, 'sluice.result': 'delivered', 'http.request.method': 'GET' })
+  t.notOk(Object.keys(span?.attributes ?? {}).some((name) => name.startsWith('gen_ai')))
+  t.notOk(String(span?.attributes['url.path']).includes(first.kept), 'the id of a stream is shown in part')
+
+  const retry = await ask(gateway, { model: 'fast', headers: kept })
+  const repeated = await collector.trace(retry.traceId)
+  t.match(repeated, [{ kind: 'server', links: [link], attributes: { 'sluice.shared': 'retry' } }])
+  t.equal(repeated.length, 1, 'it asked no model')
 })

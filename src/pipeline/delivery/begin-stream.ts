@@ -1,9 +1,11 @@
 // Commits a stream to its client: from here on the status is 200 and every failure is an in-band error frame.
 
 import { type FrameForm, type Surface } from '../../protocols/contract/protocol.js'
+import { type RequestTrace } from '../../telemetry/records.js'
+import { formatTraceparent } from '../../telemetry/traces/trace-context.js'
 import { type ExchangeIn } from '../exchange.js'
 import { type Passing } from '../relay/types.js'
-import { type StreamFormat } from '../sink.js'
+import { type StreamFormat, type StreamHead } from '../sink.js'
 import { exchangeHeaders, mediaTypeOf } from './answer.js'
 
 const CONTENT_TYPE = {
@@ -39,8 +41,14 @@ function begin(exchange: ExchangeIn<'delivery'>): void {
     },
   }
   const contentType = framing === 'bytes' ? mediaTypeOf(exchange.current.wholeHead) : CONTENT_TYPE[framing]
-  exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType, transport: framing }, face)
+  const { trace } = exchange
+  const head = { headers: exchangeHeaders(exchange), contentType, transport: framing }
+  exchange.sink.begin(trace === null ? head : withTrace(head, trace), face)
   exchange.own?.began?.(exchange.sink.keptId ?? null)
+}
+
+function withTrace(head: StreamHead, trace: RequestTrace): StreamHead {
+  return Object.assign({}, head, { trace: formatTraceparent(trace) })
 }
 
 /** How the gateway's own frames look among those of the stream. Among bytes there are none: the sink cuts such a stream. */

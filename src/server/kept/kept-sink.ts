@@ -127,8 +127,10 @@ export class KeptSink extends PassingSink implements HoldingSink {
     }
     const headers = head.headers.concat(this.#announce(stream))
     const shown = settledFormat(format, stream)
-    const { transport, contentType } = head
-    const shownHead = { transport, contentType, headers, origin }
+    const { transport, contentType, trace } = head
+    const changed = { transport, contentType, headers, origin }
+    // Before a stream of the client's own it is the same request all the same.
+    const shownHead = trace === undefined ? changed : { ...changed, trace }
     super.begin(shownHead, isNumbered ? numberedFormat(shown, stream) : shown)
     const attach = (onReadable: () => void): FrameReader => {
       const onKeepalive = (): void => super.keepalive()
@@ -167,13 +169,14 @@ export class KeptSink extends PassingSink implements HoldingSink {
     this.#reader = attach(() => this.#take())
   }
 
-  #open({ transport, contentType, headers }: StreamHead): KeptStream | null {
+  #open({ transport, contentType, headers, trace }: StreamHead): KeptStream | null {
     const { streams, policy, asking } = this.#options
     const { key, surfaceId, requestId } = asking
     const { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate = false } = policy
     const framing = transport === 'ndjson' ? 'ndjson' : 'sse'
     const lasting = headers.filter(([name]) => !FLEETING.test(name))
-    const facts = { owner: ownerOf(key), surfaceId, requestId, framing, contentType, headers: lasting } as const
+    const known = { owner: ownerOf(key), surfaceId, requestId, framing, contentType, headers: lasting } as const
+    const facts = trace === undefined ? known : { ...known, trace }
     const onAbandoned = (): void => this.#abandon()
     const budget = policy.reserve(key)
     return streams.open(facts, { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate, budget, onAbandoned })

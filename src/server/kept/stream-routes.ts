@@ -15,6 +15,7 @@ import { type Act, type HttpExchange } from '../http/http.js'
 import { NumberedReader, numberedFormat, settledFormat } from './numbered-reader.js'
 import { type SequenceOf, SequenceReader } from './sequence-reader.js'
 import { STREAM_PATH, streamHeaders } from './stream-headers.js'
+import { traceReading } from './trace-reading.js'
 
 /** The number of the oldest frame that is held. */
 const FIRST_HEADER = 'x-sluice-stream-first'
@@ -157,8 +158,10 @@ type Reading = {
 
 function readBy({ exchange, log, surface, headers }: Sending, { offset, wrap, isNumbered = false }: Reading): void {
   const { facts } = log
-  const { clientSink: sink } = exchange
-  const counters = exchange.view.keeping?.counters
+  const { clientSink: sink, view, requestId, origin, head: asked } = exchange
+  const { parameterHeaders } = asked
+  const endTrace = view.tracer === null ? null : traceReading({ view, parameterHeaders, requestId, origin }, facts)
+  const counters = view.keeping?.counters
   const format = settledFormat(formatOf(log, surface), log)
   const head = {
     headers: [...facts.headers, ...headers],
@@ -174,7 +177,10 @@ function readBy({ exchange, log, surface, headers }: Sending, { offset, wrap, is
       const reader = log.attach({ how: 'resume', offset, onReadable, onKeepalive, canReturn: isNumbered })
       return wrap(reader)
     },
-    ({ result }) => counters?.streamReader('resume', result),
+    ({ result }) => {
+      counters?.streamReader('resume', result)
+      endTrace?.(result)
+    },
   )
 }
 

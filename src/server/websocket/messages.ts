@@ -8,6 +8,7 @@ import { offsetAfterNumber } from '../../streams/access/cursor.js'
 import { CROWDED, ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
 import { type Keeping, refuseEarly, type ServerContext } from '../context.js'
 import { type WebSocket } from '../engine/engine.js'
+import { traceReading } from '../kept/trace-reading.js'
 import { type ClientFrame } from './frame.js'
 import { WsSink } from './sink.js'
 import { type WsSocket } from './socket.js'
@@ -210,11 +211,17 @@ function followKept({ socket, keeping, speaker, id }: Following, log: ReadableLo
     socket.send(socket.codec.encode({ type: 'error', id, requestId, error: body.error ?? body }))
   } else {
     const sink = new WsSink({ socket, id, surface, requestId, framing })
+    const state = speaker.ws.getUserData()
+    const origin = originOf(state, id)
+    const endTrace = state.view.tracer === null ? null : traceReading({ ...state, requestId, origin }, log.facts)
     sink.keep({ stream, stop: () => log.cancel() })
     socket.open(sink)
     sink.follow(
       (onReadable) => log.attach({ how: 'resume', offset, onReadable, canReturn: true }),
-      ({ result }) => keeping.counters.streamReader('resume', result),
+      ({ result }) => {
+        keeping.counters.streamReader('resume', result)
+        endTrace?.(result)
+      },
     )
   }
 }

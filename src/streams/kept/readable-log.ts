@@ -16,6 +16,8 @@ export type KeptFacts = {
   readonly contentType: string
   /** Of the first answer, without the id of the stream and what was true only then. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The traceparent of the request whose answer it is; absent if that one was not traced. */
+  readonly trace?: string
 }
 
 export type AttachOptions = {

@@ -338,6 +338,7 @@ export class KeptStreams {
 
 /** Member by member: a spread of an object takes more than all else that a stream needs (V8 11.3). */
 function withId(facts: Omit<KeptFacts, 'id'>, id: string): KeptFacts {
-  const { owner, surfaceId, requestId, framing, contentType, headers } = facts
-  return { id, owner, surfaceId, requestId, framing, contentType, headers }
+  const { owner, surfaceId, requestId, framing, contentType, headers, trace } = facts
+  if (trace === undefined) return { id, owner, surfaceId, requestId, framing, contentType, headers }
+  return { id, owner, surfaceId, requestId, framing, contentType, headers, trace }
 }

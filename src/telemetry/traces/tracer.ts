@@ -4,7 +4,7 @@ import { type ExchangeRecord, type PassedTrace, type RequestTrace, type Tracer }
 import { type Span } from './otlp.js'
 import { isSampled, type SamplerConfig } from './sampler.js'
 import { type SpanIds } from './span-ids.js'
-import { type SpanGround, spansOf } from './spans.js'
+import { type SpanGround, spanOfReading, spansOf } from './spans.js'
 import { formatTraceparent, readTraceparent, readTracestate } from './trace-context.js'
 
 /** The headers of trace context, by lower-case name. */
@@ -52,6 +52,10 @@ export function createTracer({ ids, passedTo, spans }: TracerOptions): Tracer {
       const { trace } = record
       if (spans === null || trace === null || !trace.isSampled) return
       spans.take(spansOf(record, trace, spans.ground, spans.nowMs()), isRefusal(record))
+    },
+    resumed(reading) {
+      if (spans === null || !reading.trace.isSampled) return
+      spans.take([spanOfReading(reading, spans.ground, spans.nowMs())], false)
     },
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { errorData } from '../../../src/errors.js'
 import { NO_USAGE } from '../../../src/model/usage.js'
 import { type ExchangeRecord, type RequestTrace, type TracedTry, type Try } from '../../../src/telemetry/records.js'
-import { resourceOf, type SpanGround, spansOf } from '../../../src/telemetry/traces/spans.js'
+import { resourceOf, type SpanGround, spanOfReading, spansOf } from '../../../src/telemetry/traces/spans.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
 
 const END_MS = 1_700_000_010_000
@@ -141,5 +141,31 @@ test('the tracestate of the caller is in each span, and its sampled parent is re
   t.equal(operation?.spanContext().traceState?.serialize(), 'v=1')
   t.equal(request?.parentSpanContext?.isRemote, true)
   t.equal(spans({}, { ...TRACE, parentId: null })[0]?.parent, undefined)
+  t.end()
+})
+
+test('an answer of another request is linked to it, as far as that one was traced', (t) => {
+  const producer = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const alone = { attempts: 0, provider: null, usage: NO_USAGE }
+  const [span] = spans({ ...alone, shared: { how: 'follower', requestId: 'r', trace: producer } })
+  t.match(span?.links, [{ context: { traceId: producer.slice(3, 35), spanId: '00f067aa0ba902b7', traceFlags: 1 } }])
+  t.same(spans({ ...alone, shared: { how: 'hit', requestId: 'r' } })[0]?.links, [])
+  const ground: SpanGround = {
+    ...{ resource: resourceOf({}), scope: { name: 'sluice' }, scheme: 'https', providers: new Map() },
+    ...{ clean: (text) => text, createSpanId: () => 'x' },
+  }
+  const reading = {
+    ...{ trace: TRACE, producer, requestId: 'again', surface: 'chat', origin: ORIGIN, stream: 'st_ab' },
+    ...{ result: 'delivered' as const, totalMs: 500 },
+  }
+  const read = spanOfReading(reading, ground, END_MS)
+  t.match(read, {
+    name: 'resume chat',
+    kind: 1,
+    startTime: [1_700_000_009, 5e8],
+    links: [{ context: { traceFlags: 1 } }],
+  })
+  t.match(read.attributes, { 'sluice.result': 'delivered', 'sluice.stream': 'st_ab', 'url.path': '/v1/x' })
+  t.same(spanOfReading({ ...reading, producer: null }, ground, END_MS).links, [])
   t.end()
 })

@@ -93,7 +93,9 @@ export class RunJoiner {
     })
     const headers = [...lastingHeaders(log.facts.headers), ...mark]
     const sink = how === 'retry' ? this.#repeatingSink(run, log, isOwn ? own : null) : this.#followingSink(own, log)
-    return { kind: 'follow', sink, log: borrowed, headers, shared }
+    const { trace } = log.facts
+    const followed = trace === undefined ? shared : { ...shared, trace }
+    return { kind: 'follow', sink, log: borrowed, headers, shared: followed }
   }
 
   /** `own`: of a stream that it keeps by itself; null: its client gets the id of the one that it repeats. */
