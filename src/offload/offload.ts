@@ -88,7 +88,8 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
       const isPassed = task.head !== null || form !== undefined || resource !== undefined
       const passed = isPassed ? inline.pass(task) : null
       if (passed !== null) return passed
-      const { surfaceId, body, json, head, facts, members, target, prompt, attachments = null, upstreamStream } = task
+      const { surfaceId, body, json, head, facts, members, target, prompt, attachments = null } = task
+      const { outputCap = null, upstreamStream } = task
       // Spelled out: a spread of it costs 1 us.
       const bytes = body.byteLength + sizeOf(attachments)
       const mayStay = bytes < options.minBytes && pool.isFull
@@ -104,6 +105,7 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
         target,
         prompt,
         attachments,
+        outputCap,
         upstreamStream,
       })
     },

@@ -115,6 +115,7 @@ function createDialect(id: string, framing: Framing): Dialect {
     parameterHeaders: [],
     path: (target, stream) => `/${id}/${target.model}${stream ? '?stream' : ''}`,
     carries: () => true,
+    limitOutput: () => new Map(),
     encodeRequest: (request, target) => ({
       body: {
         model: target.model,

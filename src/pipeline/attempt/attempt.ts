@@ -99,6 +99,7 @@ export class Attempt implements CallHandler {
       target,
       prompt: exchange.prompt,
       attachments: exchange.attachments?.known ?? null,
+      outputCap: this.#state.hold?.cap ?? null,
       upstreamStream: this.#asksStream,
     })
   }

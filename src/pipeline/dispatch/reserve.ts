@@ -3,12 +3,13 @@
 import { type BudgetRefusal, type BudgetSet } from '../../accounts/budgets/types.js'
 import { GatewayError } from '../../errors.js'
 import { estimateTokens } from '../../model/estimate.js'
-import { targetName } from '../../model/target.js'
+import { type Target, targetName } from '../../model/target.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
+import { type PipelineContext } from '../context.js'
 import { costsNothing, ratesFor } from '../delivery/cost.js'
 import { type ExchangeView } from '../exchange.js'
-import { amountFor, boundOf } from '../spending/bound.js'
+import { amountFor, boundOf, payableOutput } from '../spending/bound.js'
 import { Hold } from '../spending/hold.js'
 import { Learned, type ModelUse } from '../spending/learned.js'
 
@@ -57,10 +58,12 @@ export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: Rout
   const use = (exchange.context.budgets?.learned ?? new Learned()).of(target)
   const estimatedTokens = (decoded?.estimatedTokens ?? 0) + estimateTokens(prompt?.length ?? 0)
   const bound = boundOf(rates, Math.ceil(estimatedTokens * use.inputRatio))
-  const { least, wanted } = outputOf(exchange, use)
+  const output = outputOf(exchange, use, target)
+  const { least, wanted } = output
   const granted = budgets.reserve(amountFor(bound, least), amountFor(bound, wanted))
   if (granted.refused) throw refusal(granted)
-  return new Hold({ reservation: granted, rates, use, estimatedTokens })
+  const cap = capOf(output, payableOutput(bound, granted.held))
+  return new Hold({ reservation: granted, rates, use, estimatedTokens, cap })
 }
 
 type Output = {
@@ -68,19 +71,46 @@ type Output = {
   readonly least: number
   /** What it is expected to need. */
   readonly wanted: number
+  readonly answers: number
+  /** The client's, on each answer. */
+  readonly clientCap: number
+  /** What it costs can be counted while it runs. */
+  readonly isVisible: boolean
 }
 
 /** Of all answers together. */
-function outputOf({ decoded }: ExchangeView, use: ModelUse): Output {
+function outputOf({ decoded, context }: ExchangeView, use: ModelUse, target: Target): Output {
   const facts = decoded?.facts
-  if (facts === undefined || facts.endpoint?.isText === false) return { least: 0, wanted: 0 }
+  if (facts === undefined || facts.endpoint?.isText === false) return NO_OUTPUT
   const answers = facts.answers ?? 1
-  const cap = facts.maxOutputTokens ?? Number.POSITIVE_INFINITY
-  const isVisible = facts.stream && answers === 1 && facts.endpoint === undefined && facts.raw === undefined
+  const clientCap = facts.maxOutputTokens ?? Number.POSITIVE_INFINITY
+  const isStream = facts.stream && facts.endpoint === undefined && facts.raw === undefined
+  const isVisible = isStream && answers === 1 && !hidesThinking(context, target)
   const usual = isVisible ? use.usualOutput : use.usualOutput * WHOLE_ANSWER_FACTOR
   // What runs unseen can use all of the cap that the client has set.
-  const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(cap, usual) : cap
-  return { least: Math.min(cap, LEAST_OUTPUT) * answers, wanted: wanted * answers }
+  const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(clientCap, usual) : clientCap
+  const least = Math.min(clientCap, LEAST_OUTPUT)
+  return { least: least * answers, wanted: wanted * answers, answers, clientCap, isVisible }
+}
+
+/** Of what is thought nothing can be counted before the end. */
+function hidesThinking({ dialects }: PipelineContext, target: Target): boolean {
+  return target.thinks === true && dialects.get(target.protocol)?.hidesThinking?.(target) === true
+}
+
+const NO_OUTPUT: Output = Object.freeze({
+  ...{ least: 0, wanted: 0, answers: 1 },
+  ...{ clientCap: 0, isVisible: false },
+})
+
+/**
+ * The cap to send for each answer; null for none. A stream with all that it wanted is counted while it runs, and needs no cap that its
+ * client has not set.
+ */
+function capOf({ wanted, answers, clientCap, isVisible }: Output, payable: number): number | null {
+  if (isVisible && payable >= wanted) return null
+  const cap = Math.floor(payable / answers)
+  return cap < clientCap ? cap : null
 }
 
 function refusal({ budget, resetsAtMs, isUnavailable }: BudgetRefusal): GatewayError {

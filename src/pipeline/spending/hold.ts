@@ -14,6 +14,8 @@ export type HoldParts = {
   readonly use: ModelUse
   /** Of the input, before what was learned. */
   readonly estimatedTokens: number
+  /** The most output tokens that each answer may have; null if nothing has to be sent for that. */
+  readonly cap: number | null
 }
 
 /** What was spent, and how it is known. */
@@ -32,6 +34,11 @@ export class Hold {
 
   constructor(parts: HoldParts) {
     this.#parts = parts
+  }
+
+  /** Sent to the provider: no answer may cost more than what is reserved. */
+  get cap(): number | null {
+    return this.#parts.cap
   }
 
   /** It has reached its provider: replaces what was reserved by what was spent. */

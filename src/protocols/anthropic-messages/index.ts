@@ -6,6 +6,7 @@ import { citesAs } from './citations.js'
 import { counting } from './dialect/counting.js'
 import { carries } from './dialect/encode-messages.js'
 import { editRequest, editsBulk, encodeRequest, requestPath } from './dialect/encode-request.js'
+import { limitOutput } from './dialect/limit-output.js'
 import { MessagesObserver } from './dialect/observer.js'
 import { MessagesDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
@@ -63,6 +64,7 @@ const dialect: Dialect = Object.freeze({
   carries,
   encodeRequest,
   editRequest,
+  limitOutput,
   editsBulk,
   createDecoder: (emit, options) => new MessagesDecoder(emit, options),
   // Usage is part of the frames every client gets: there is nothing to strip.

@@ -11,7 +11,7 @@ import { rulesOf } from './dialect/generation.js'
 import { type MessagesRequest } from './wire.js'
 
 /** The smallest `budget_tokens` that the vendor accepts. @see https://platform.claude.com/docs/en/build-with-claude/extended-thinking */
-const MIN_BUDGET_TOKENS = 1024
+export const MIN_BUDGET_TOKENS = 1024
 
 const EFFORT_OF_WIRE: ReadonlyMap<string, ReasoningEffort> = new Map([
   ['low', 'low'],

@@ -15,6 +15,7 @@ import { encodeEndpoint, transcodeEndpoint } from '../endpoints/endpoint-codec.j
 import { fitAnswer } from '../fit/answer.js'
 import { type Attachment, attach, wantedUrls } from '../fit/attach.js'
 import { fitContent } from '../fit/content.js'
+import { edited, editWithin, limitOf } from '../fit/output-cap.js'
 import { findSelector, findSelectorIn } from '../model-selectors.js'
 import { type AnswerTask, type EncodedAnswer } from './answer-task.js'
 import { type Dialect, type EncodedRequest, type Protocol, type RawFacts, type Surface } from './protocol.js'
@@ -108,9 +109,9 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   const path = dialect.path(target, upstreamStream)
   const echo = surface.readEcho === undefined ? null : { echo: surface.readEcho(json) }
   if (wireOf(surface) === target.protocol && facts.stream === upstreamStream) {
-    const { edits, dropped } = dialect.editRequest(facts, json, target)
-    const edited = { path, body: spliceMembers(body, task.members, edits), dropped }
-    return echo === null ? edited : { ...edited, ...echo }
+    const { edits, dropped } = editWithin(dialect, task, json)
+    const sent = { path, body: spliceMembers(body, task.members, edits), dropped }
+    return echo === null ? sent : { ...sent, ...echo }
   }
   const asked = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
   const attachments = task.attachments ?? null
@@ -123,7 +124,9 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   }
   const request = attachments === null || attachments.length === 0 ? asked : attach(asked, attachments)
   const encoded = translateRequest(request, dialect, target, { attachments, isOwnAccount: facts.isOwnAccount === true })
-  return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped, ...echo }
+  const limit = limitOf(dialect, task, encoded.body)
+  const sent = edited(encoded.body, limit)
+  return { path, body: encodeText(JSON.stringify(sent)), dropped: encoded.dropped, ...echo }
 }
 
 /** All of a body that was only skimmed; what was left out is checked now. @throws invalid_request */

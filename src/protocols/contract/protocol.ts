@@ -249,11 +249,10 @@ export type Dialect = {
   carries(part: MediaPart, target: Target, isOwnAccount?: boolean): boolean
   /** From the fitted request; every parameter that the target cannot carry is named in `dropped`, by its canonical or client's name. */
   encodeRequest(request: ChatRequest, target: Target): EncodedRequest
-  /**
-   * Same protocol: the few top-level members to set or remove in the client's own bytes; everything else passes unchanged.
-   * An empty list means that the bytes pass unchanged.
-   */
+  /** Same protocol: the few top-level members to set or remove in the client's own bytes, all else of which passes unchanged. */
   editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest
+  /** Members to set in a body that is about to be sent, so that no answer has more output tokens. @throws budget_exceeded for a cap that is too small */
+  limitOutput(body: JsonObject, cap: number, target: Target): ReadonlyMap<string, EditValue>
   /**
    * Whether editRequest may read or change something inside the bulk members of its own protocol's surface, for which `head` has
    * stand-ins. `mentions`: the bytes have a string of that content, such as a member's name. Absent if it never does.
@@ -277,11 +276,10 @@ export type Dialect = {
    * 429 and 5xx map to rate_limited / upstream_overloaded / upstream_rejected as the vendor means them.
    */
   decodeError(status: number, body: Uint8Array): ErrorData
-  /**
-   * True for a refusal because the model cannot think at all: the same request without thinking may succeed. False for a refusal of
-   * an amount or a form of thinking. Absent if the wire has no thinking.
-   */
+  /** True for a refusal because the model cannot think at all: without thinking it may succeed. Absent if the wire has no thinking. */
   refusesThinking?(error: ErrorData): boolean
+  /** Whether a model that thinks does so unseen: its stream has no sign of it before the usage. Absent if none does. */
+  hidesThinking?(target: Target): boolean
   /** What its providers offer besides chats, unless their profile says less; absent for nothing. */
   readonly endpoints?: EndpointDialects
 }

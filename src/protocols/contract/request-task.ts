@@ -34,6 +34,8 @@ export type EncodeTask = {
   readonly prompt: string | null
   /** The content fetched from its URLs so far; empty if nothing is fetched. */
   readonly attachments?: readonly Attachment[] | null
+  /** The most output tokens that each answer may have, because no more can be paid; null or absent for no such cap. */
+  readonly outputCap?: number | null
   /** Request a stream from the upstream, whatever the client requested. */
   readonly upstreamStream: boolean
 }

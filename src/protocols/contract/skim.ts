@@ -13,6 +13,7 @@ import { type Member, splicePieces } from '../../wire/body/members.js'
 import { asBuffer } from '../../wire/json.js'
 import { skipSpace } from '../../wire/json-scan.js'
 import { passEndpoint } from '../endpoints/endpoint-codec.js'
+import { editWithin } from '../fit/output-cap.js'
 import { findSelector } from '../model-selectors.js'
 import { type Dialect, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
@@ -112,7 +113,7 @@ export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): 
   // The length alone rules most names out.
   const mentions = (name: string) => ((head.textLengths >>> name.length) & 1) === 1 && containsText(bytes, `"${name}"`)
   if (dialect.editsBulk?.(head.json, target, mentions) === true) return null
-  const { edits, dropped } = dialect.editRequest(facts, head.json, target)
+  const { edits, dropped } = editWithin(dialect, task, head.json)
   const path = dialect.path(target, upstreamStream)
   const pieces = splicePieces(body, members, edits)
   return pieces === null ? { path, body, dropped } : { path, body: NO_BODY, pieces, dropped }

@@ -9,6 +9,7 @@ import { type AnswerTask, type EncodedAnswer } from '../contract/answer-task.js'
 import { type Dialect, type EditValue, type Surface } from '../contract/protocol.js'
 import { type EncodedBody, type EncodeTask } from '../contract/request-task.js'
 import { fitContent } from '../fit/content.js'
+import { lowered } from '../fit/output-cap.js'
 import {
   type CountingDialect,
   type EmbeddingsDialect,
@@ -35,6 +36,9 @@ export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeT
   if (json.model !== target.model) edits.set('model', target.model)
   // The gateway's routing field; an object of that name is a provider's own and passes.
   if (typeof json.provider === 'string') edits.set('provider', undefined)
+  const { outputCap = null } = task
+  const cap = endpoint.id === 'completions' && outputCap !== null ? lowered(json.max_tokens, outputCap) : null
+  if (cap !== null) edits.set('max_tokens', cap)
   const from = surface.endpoint?.embeddings
   const echo = from?.asAsked === undefined ? null : { echo: from.readEcho(json) }
   return { path, body: spliceMembers(body, task.members, edits), dropped: [], ...echo }

@@ -11,6 +11,7 @@ import { editRequest, editsBulk } from './dialect/edit-request.js'
 import { embeddings } from './dialect/embeddings.js'
 import { carries } from './dialect/encode-contents.js'
 import { encodeRequest } from './dialect/encode-request.js'
+import { limitOutput } from './dialect/limit-output.js'
 import { GeminiObserver } from './dialect/observer.js'
 import { GeminiDecoder } from './dialect/stream-decoder.js'
 import { decodeError, refusesThinking } from './error.js'
@@ -88,6 +89,8 @@ const dialect: Dialect = Object.freeze({
   carries,
   encodeRequest,
   editRequest,
+  limitOutput,
+  hidesThinking: () => true,
   editsBulk,
   createDecoder: (emit, options) => new GeminiDecoder(emit, options),
   // Usage is in every chunk that a client gets: there is nothing to strip.

@@ -7,6 +7,7 @@ import { editRequest } from './dialect/edit-request.js'
 import { embeddings } from './dialect/embeddings.js'
 import { carries } from './dialect/encode-messages.js'
 import { encodeRequest } from './dialect/encode-request.js'
+import { limitOutput } from './dialect/limit-output.js'
 import { OllamaObserver } from './dialect/observer.js'
 import { OllamaDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorLine, refusesThinking } from './error.js'
@@ -82,6 +83,7 @@ const dialect: Dialect = Object.freeze({
   carries,
   encodeRequest,
   editRequest,
+  limitOutput,
   createDecoder: (emit, options) => new OllamaDecoder(emit, options),
   createObserver: () => new OllamaObserver(),
   decodeResponse,

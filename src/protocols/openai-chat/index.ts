@@ -5,6 +5,7 @@ import { OPENAI_ENDPOINTS } from '../openai-upstream.js'
 import { editRequest, editsBulk } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-messages.js'
 import { encodeRequest, requestPath } from './dialect/encode-request.js'
+import { limitOutput } from './dialect/limit-output.js'
 import { ChatStreamObserver } from './dialect/observer.js'
 import { ChatStreamDecoder } from './dialect/stream-decoder.js'
 import { decodeResponse, encodeResponse, readFinish } from './response.js'
@@ -45,6 +46,8 @@ const dialect: Dialect = {
   carries,
   encodeRequest,
   editRequest,
+  limitOutput,
+  hidesThinking: ({ quirks }) => quirks.reasoningRequest === 'reasoning_effort',
   editsBulk,
   createDecoder: (emit, options) => new ChatStreamDecoder(emit, options),
   createObserver: (options) => new ChatStreamObserver(options),

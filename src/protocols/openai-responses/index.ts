@@ -8,6 +8,7 @@ import { counting } from './dialect/counting.js'
 import { editRequest } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-input.js'
 import { encodeRequest, requestPath } from './dialect/encode-request.js'
+import { limitOutput } from './dialect/limit-output.js'
 import { ResponsesObserver } from './dialect/observer.js'
 import { ResponsesDecoder } from './dialect/stream-decoder.js'
 import { encodeResponseId } from './ids.js'
@@ -65,6 +66,8 @@ const dialect: Dialect = Object.freeze({
   carries,
   encodeRequest,
   editRequest,
+  limitOutput,
+  hidesThinking: () => true,
   createDecoder: (emit, options) => new ResponsesDecoder(emit, options),
   // Usage is part of the last event that every client gets: there is nothing to strip.
   createObserver: ({ own = null }) => new ResponsesObserver(own),

@@ -2,6 +2,7 @@
 import { mock } from 'node:test'
 import { test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
+import { type RouteTarget } from '../../../src/routing/router.js'
 import { timeoutFailure } from '../../../src/upstream/failure.js'
 import { FakeDesk, type Limits, RESETS_AT_MS } from '../../helpers/fake-desk.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
@@ -256,4 +257,81 @@ test('a request of unknown meaning is forbidden under a budget in dollars, and c
   const other = await tokens.rig.ask({ surface: 'raw-passthrough', whole })
   t.equal(tokens.rig.calls.length, 1)
   other.handle?.cancel()
+})
+
+function sentCap(rig: PipelineRig): unknown {
+  const body = JSON.parse(Buffer.from(rig.call.request.body as Uint8Array).toString()) as Record<string, unknown>
+  return body.max_tokens ?? body.max_completion_tokens ?? null
+}
+
+test('a stream with all that it wants keeps its own cap, and gets none', async (t) => {
+  for (const cap of [64_000, null]) {
+    const { rig } = setUp({ tokens: 1e9 })
+    const sink = await rig.ask({ body: { max_tokens: cap } })
+    t.equal(sentCap(rig), cap)
+    sink.handle?.cancel()
+  }
+})
+
+test('the cap that is sent is never more than what is left can pay', async (t) => {
+  for (const stream of [true, false]) {
+    for (const cap of [64_000, null]) {
+      const { desk, rig } = setUp({ nano: 500_000 })
+      const sink = await rig.ask({ stream, body: { max_tokens: cap } })
+      const sent = Number(sentCap(rig))
+      const input = rig.pipeline.listOpen()[0]?.decoded?.estimatedTokens ?? 0
+      t.ok(sent > 200 && input * 1000 + sent * 2000 <= 500_000, `${sent}`)
+      t.equal(desk.left().nano, 0)
+      sink.handle?.cancel()
+    }
+  }
+})
+
+test('a whole answer runs unseen: it is capped by what is reserved for all that it asks for', async (t) => {
+  const { desk, rig } = setUp({ tokens: 1e9 })
+  const whole = await rig.ask({ stream: false, body: { max_tokens: null } })
+  t.equal(sentCap(rig), 4 * 4096)
+  whole.handle?.cancel()
+  const several = await rig.ask({ body: { max_tokens: 1000, n: 3 } })
+  t.ok((desk.reservations[1]?.tokens ?? 0) > 3000)
+  t.equal(sentCap(rig), 1000)
+  several.handle?.cancel()
+  const scarce = setUp({ tokens: 320 })
+  const sink = await scarce.rig.ask({ body: { max_tokens: 1000, n: 3 } })
+  const cap = Number(sentCap(scarce.rig))
+  t.ok(cap > 80 && cap * 3 < 320, `${cap}: a third of what is left for each answer`)
+  sink.handle?.cancel()
+})
+
+test('a cap too small for the target is a refusal, and leaves nothing reserved', async (t) => {
+  const { desk, rig } = setUp({ tokens: 600 })
+  const body = { max_tokens: 8000, thinking: { type: 'enabled', budget_tokens: 4000 } }
+  const sink = await rig.ask({ surface: 'anthropic-messages', model: 'other', body })
+  t.equal(sink.answers[0]?.status, 429)
+  t.equal(rig.record.error?.code, 'budget_exceeded')
+  t.equal(rig.calls.length, 0)
+  t.same(desk.reserved, NOTHING)
+})
+
+test('completions are capped as well', async (t) => {
+  const { rig } = setUp({ tokens: 200 })
+  const whole = { model: 'one', prompt: 'Hi there', max_tokens: 1000 }
+  const sink = await rig.ask({ surface: 'openai-completions', whole })
+  t.ok(Number(sentCap(rig)) > 100 && Number(sentCap(rig)) < 200)
+  sink.handle?.cancel()
+})
+
+test('a model that thinks unseen is capped by what is reserved, though its answer streams', async (t) => {
+  for (const hides of [true, false]) {
+    const { rig } = setUp({ tokens: 1e9 })
+    const dialect = rig.parts.dialects.get(OPENAI)
+    if (dialect === undefined) throw new Error('no dialect')
+    Object.assign(rig.parts, { dialects: new Map([[OPENAI, { ...dialect, hidesThinking: () => hides }]]) })
+    Object.assign(rig.parts.thinking, {
+      recall: (routed: RouteTarget) => ({ ...routed, target: { ...routed.target, thinks: true } }),
+    })
+    const sink = await rig.ask({ body: { max_tokens: null } })
+    t.equal(sentCap(rig), hides ? 4 * 4096 : null)
+    sink.handle?.cancel()
+  }
 })

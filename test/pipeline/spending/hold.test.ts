@@ -17,7 +17,7 @@ function setUp({ rates = RATES as typeof RATES | null } = {}) {
   const reservation = desk.reserve({ nano: 1, tokens: 1 }, { nano: 50_000, tokens: 100 })
   if (reservation.refused) throw new Error('refused')
   const use = new Learned().of({ provider: 'north', model: 'm' })
-  return { desk, use, hold: new Hold({ reservation, rates, use, estimatedTokens: 10 }) }
+  return { desk, use, hold: new Hold({ reservation, rates, use, estimatedTokens: 10, cap: null }) }
 }
 
 test('what was spent replaces what was reserved, once', (t) => {
@@ -62,7 +62,11 @@ test('a model is learned from the counts of its provider alone', (t) => {
         { nano: 1, tokens: 1 },
       )
       if (reservation.refused) throw new Error('refused')
-      new Hold({ reservation, rates: RATES, use, estimatedTokens: 10 }).charge({ ...SPENT, isCounted, usage: USAGE })
+      new Hold({ reservation, rates: RATES, use, estimatedTokens: 10, cap: null }).charge({
+        ...SPENT,
+        isCounted,
+        usage: USAGE,
+      })
     }
     t.equal(use.inputRatio > 1, isCounted)
     t.equal(use.usualOutput < 100, isCounted)

@@ -10,8 +10,8 @@ import { type GenerationConfig } from '../wire.js'
 const MAX_BUDGET = 24_576
 const MAX_PRO_BUDGET = 32_768
 /** "Pro" models cannot disable thinking; this is their smallest budget. https://ai.google.dev/gemini-api/docs/thinking */
-const MIN_PRO_BUDGET = 128
-const PRO = /-pro\b/
+export const MIN_PRO_BUDGET = 128
+export const PRO = /-pro\b/
 
 /** Absent members are left out, so that the model's own defaults apply. */
 export function encodeGenerationConfig(request: ChatRequest, target: Target, dropped: Set<string>): GenerationConfig {
