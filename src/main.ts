@@ -69,6 +69,10 @@ async function run(args: readonly string[]): Promise<void> {
   } else if (command.kind === 'keys') {
     const { runKeys } = await import('./admin/command/keys-command.js')
     await runKeys(command.options, print)
+  } else if (command.kind === 'import') {
+    const { yaml, notes } = (await import('./config/import/litellm.js')).runImport(command.file)
+    print(yaml.trimEnd())
+    for (const note of notes) warn(note)
   } else await start(command.overrides)
 }
 

@@ -90,6 +90,7 @@ const ROOMS: RoomOrder = {
       'banner',
       'check',
       'command-line',
+      'import',
       'live',
       'read',
       'discover',

@@ -48,6 +48,7 @@ export type Command =
   | { readonly kind: 'simulate'; readonly options: SimulateOptions }
   | { readonly kind: 'webhook-verify'; readonly options: VerifyOptions }
   | { readonly kind: 'keys'; readonly options: KeysOptions }
+  | { readonly kind: 'import'; readonly file: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
@@ -61,6 +62,8 @@ Commands:
   check            check the configuration and print it as it takes effect, secrets masked
   simulate         start a local model that streams text, for trying things out
   keys             create, list, show, rotate and revoke gateway keys of a running gateway (ADMIN_KEY)
+  import litellm FILE
+                   print a configuration file for what a configuration of LiteLLM says
   webhook verify   tell whether the signature of a webhook that was received is good
 
 Options of start and check:
@@ -102,7 +105,7 @@ Options of webhook verify:
 The configuration is put together from defaults, file, environment (.env is loaded) and command line, the later winning.
 `
 
-const COMMANDS = ['start', 'check', 'simulate', 'keys', 'webhook']
+const COMMANDS = ['start', 'check', 'simulate', 'keys', 'import', 'webhook']
 const KEYS_VERBS: readonly KeysVerb[] = ['create', 'list', 'show', 'rotate', 'revoke']
 const MAX_PORT = 65_535
 
@@ -169,6 +172,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   }
   if (command === 'webhook') return readWebhook(rest)
   if (command === 'keys') return readKeys(rest)
+  if (command === 'import') return readImport(rest)
   return command === 'simulate' ? readSimulate(rest) : readGateway(command === 'check' ? 'check' : 'start', rest)
 }
 
@@ -214,6 +218,15 @@ function readWebhook(args: readonly string[]): Command {
     bodyFile: text(values.body) ?? null,
   }
   return { kind: 'webhook-verify', options }
+}
+
+function readImport(args: readonly string[]): Command {
+  const [source = '', file = ''] = args
+  if (source.startsWith('-') && readOptions(args, SHARED_OPTIONS).help === true) return { kind: 'help' }
+  if (source !== 'litellm') throw refusal('only "sluice import litellm FILE" is known. See sluice --help.')
+  if (file === '' || file.startsWith('-')) throw refusal('sluice import litellm needs the name of a file')
+  if (readOptions(args.slice(2), SHARED_OPTIONS).help === true) return { kind: 'help' }
+  return { kind: 'import', file }
 }
 
 function readKeys(args: readonly string[]): Command {

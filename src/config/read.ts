@@ -31,6 +31,11 @@ export function readCatalog(resources: URL = RESOURCES): Catalog {
   })
 }
 
+/** What the names of another gateway's configuration stand for here. */
+export function readImportNames(gateway: string): unknown {
+  return readJson(new URL(`import/${gateway}.json`, RESOURCES))
+}
+
 /**
  * Loads the configuration of this process: its environment, working directory, files and cores.
  * @throws misconfigured with one line per problem

@@ -140,3 +140,21 @@ test('keys takes a verb, a name and the members of a new key; its mistakes are n
   t.same(parseCommandLine(['keys', 'list', '-h']), { kind: 'help' })
   t.end()
 })
+
+test('import names the gateway that is left, and its file', (t) => {
+  t.same(parseCommandLine(['import', 'litellm', 'c.yaml']), { kind: 'import', file: 'c.yaml' })
+  for (const args of [['--help'], ['litellm', 'c.yaml', '-h']])
+    t.same(parseCommandLine(['import', ...args]), { kind: 'help' })
+  for (const [args, message] of [
+    [[], /only "sluice import litellm FILE" is known/],
+    [['other', 'c.yaml'], /only "sluice import litellm FILE" is known/],
+    [['litellm'], /needs the name of a file/],
+    [['litellm', 'a', 'b'], /unexpected argument "b"/],
+  ] as const) {
+    t.match(
+      refusalOf(() => parseCommandLine(['import', ...args])),
+      message,
+    )
+  }
+  t.end()
+})
