@@ -138,6 +138,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       admin?.close()
       await stopping
       await loop.jobs.close()
+      await ground.budgets?.close()
       loop.accounts?.close()
       if (loopIndex !== 0) await ground.responses.close()
       await ground.sharedLimits?.close()

@@ -510,6 +510,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
 const SUITES: Readonly<Record<string, string>> = {
   'test/config/fuzz.test.ts': 'drawn configurations through the whole of loading',
   'test/accounts/kill.test.ts': 'the store, its process killed',
+  'test/accounts/budget-kill.test.ts': 'budgets, their process killed',
   'test/jobs/kill.test.ts': 'both stores, their process killed',
   'test/jobs/nodes.test.ts': 'two nodes on one store',
   'test/jobs/set-clock.test.ts': 'both stores under clocks that are set',

@@ -19,6 +19,8 @@ export type AccountsStart = {
   readonly fileKeys: readonly string[]
   /** No other node spends from the budgets of a PostgreSQL database; absent: others may. */
   readonly isSingleNode?: boolean
+  /** The folder of the journals of budgets; absent: there are none. */
+  readonly journal?: string
   /** One Float64, added to the thread's clock: for tests that move time. */
   readonly clockOffset: SharedArrayBuffer | null
 }

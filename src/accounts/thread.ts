@@ -9,6 +9,8 @@ import { type MessagePort } from 'node:worker_threads'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { BudgetWriter } from './budgets/writer.js'
+import { deleteJournals, replayJournals } from './database/budgets/replay.js'
+import { forgetJournals } from './database/budgets/spend.js'
 import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
@@ -113,12 +115,22 @@ class AccountsThread {
 
   /** Fills the directory. @throws misconfigured where the configuration file has a name of the database */
   async load(): Promise<void> {
+    await this.#replay()
     const taken = await this.#commits.run((db) => takenName(db, [...this.#reserved]))
     if (taken !== null) throw nameTaken(taken)
     const { noBudgets } = this.#ground
     if (noBudgets !== null && this.#budgets.ids.length > 0) {
       throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
     }
+  }
+
+  /** Adds what a process that was killed has left, before the directory is filled with what is spent. */
+  async #replay(): Promise<void> {
+    const { journal } = this.#options.start
+    if (journal === undefined || this.#ground.noBudgets !== null) return
+    const ids = await this.#commits.run((db) => replayJournals(db, journal))
+    deleteJournals(journal, ids)
+    await this.#commits.run((db) => forgetJournals(db, ids))
   }
 
   /** Looks each second, and at each hint, for what other nodes have changed. */

@@ -55,6 +55,8 @@ export type AccountsConfig = {
   readonly url: string | null
   /** Memory of the directory that all event loops read is set aside for so many. */
   readonly maxKeys: number
+  /** Absolute; the folder of what is reserved and spent of budgets. */
+  readonly journal: string
   /** No other gateway uses the database of the postgres store. */
   readonly singleNode: boolean
 }

@@ -40,6 +40,7 @@ import { parseProxy } from '../upstream/proxy.js'
 import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
 import { Upstream } from '../upstream/upstream.js'
 import { accountPlaces, type LoopAccounts } from './accounts/loop-accounts.js'
+import { type LoopBudgeting } from './accounts/loop-budgets.js'
 import { type LoopResponses } from './streams/loop-responses.js'
 import { createLoopTracer } from './traces/loop-traces.js'
 
@@ -66,6 +67,8 @@ export type LoopResources = {
   readonly responses: LoopResponses
   /** Keys of a database; null without one. */
   readonly accounts: LoopAccounts | null
+  /** Budgets of that database, whatever the configuration; null without one. */
+  readonly budgets: LoopBudgeting | null
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
@@ -132,6 +135,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     prices: openPriceBook(config.prices, matchesGlob),
     fetching: createFetching(config, slots, resources),
     accounts: resources.accounts,
+    budgets: resources.budgets?.budgeting ?? null,
     tracer,
     secrets: new AnswerSecrets((provider) => upstream.secretsOf(provider)),
   }

@@ -29,6 +29,7 @@ import { createScrape, type Scrape } from '../telemetry/metrics/scrape.js'
 import { CredentialStore } from '../upstream/credentials/credentials.js'
 import { Pools } from '../upstream/pool/pools.js'
 import { LoopAccounts } from './accounts/loop-accounts.js'
+import { createLoopBudgets } from './accounts/loop-budgets.js'
 import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
@@ -125,6 +126,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
     ...{ loopIndex, timers: TIMERS, counters: metrics },
     connectLoop: (other) => connectLoop(other, 'streams'),
   })
+  const accounts = cells.directory === null ? null : new LoopAccounts(cells.directory)
   const ground: LoopResources = {
     limiterCells: cells.limiter,
     memoryCells: { receiving: cells.receiving, fetched: cells.fetched, kept: cells.kept },
@@ -145,7 +147,14 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
       ...{ config, loopIndex, after: TIMERS.after, texts: STORED_SURFACE.stored, metrics },
       connectHolder: () => connectLoop(0, 'responses'),
     }),
-    accounts: cells.directory === null ? null : new LoopAccounts(cells.directory),
+    accounts,
+    budgets:
+      accounts === null
+        ? null
+        : createLoopBudgets({
+            ...{ accounts, journal: config.accounts.journal, counters: metrics },
+            store: () => loop.accounts,
+          }),
     requestIdSeed: createRequestIdSeed(),
     spans: createSpanExport(config.telemetry, {
       count: (result, count) => metrics.spans(result, count),

@@ -168,6 +168,10 @@ export type Metrics = {
   attemptCost(slot: number, nano: number): void
   /** An attempt was charged for by a provider whose price is not known. */
   unpricedAttempt(slot: number): void
+  /** A budget had no room for a reservation; `scope`: to what it applies. */
+  budgetRefused(scope: 'gateway' | 'team' | 'key' | 'model' | 'tag'): void
+  /** Nano-dollars that were spent beyond a budget. */
+  budgetDebt(nano: number): void
   limitRejection(scope: 'gateway' | 'team' | 'key' | 'provider', limit: LimitName): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void

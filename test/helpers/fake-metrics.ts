@@ -58,6 +58,8 @@ export class FakeMetrics implements Metrics {
   limitRejection(scope: string, limit: string): void {
     this.rejections.push(`${scope} ${limit}`)
   }
+  budgetRefused(): void {}
+  budgetDebt(): void {}
   offloadTask(): void {}
   offloadQueue(): void {}
   upstreamConnections(): void {}

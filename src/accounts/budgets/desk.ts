@@ -163,7 +163,7 @@ class HeldReservation implements Reservation {
       }
       cells.release(known.slot)
     }
-    ledger.settle(this.#entry, charges)
+    ledger.settle(this.#entry, charges, spent.nano > this.#held.nano || spent.tokens > this.#held.tokens)
   }
 }
 

@@ -48,7 +48,7 @@ export class Ledger {
   #gone: string[] = []
   #turn: NodeJS.Immediate | null = null
   #timer: NodeJS.Timeout | null = null
-  #storing: Promise<boolean> | null = null
+  #storing: Promise<boolean> = Promise.resolve(true)
 
   constructor(options: LedgerOptions) {
     this.#options = options
@@ -70,22 +70,20 @@ export class Ledger {
     this.#flushSoon()
   }
 
-  /** Once for each. */
-  settle({ segment, n }: Entry, charges: readonly Charge[]): void {
+  /** Once for each. `isMore`: than was reserved, which a crash in this turn would charge instead. */
+  settle({ segment, n }: Entry, charges: readonly Charge[], isMore = false): void {
     segment.sequence += 1
     segment.open -= 1
     segment.journal.settle(n, segment.sequence, charges)
     for (const charge of charges) segment.sums.add(charge)
-    this.#flushSoon()
+    if (!isMore || !segment.journal.flush()) this.#flushSoon()
   }
 
   /** Stores everything that is settled. False: some of it could not be stored; the journal has it. */
-  async store(): Promise<boolean> {
-    if (this.#storing !== null) await this.#storing
-    this.#storing = this.#storeOnce()
-    const isStored = await this.#storing
-    this.#storing = null
-    return isStored
+  store(): Promise<boolean> {
+    // One at a time: of two, the later would take what the earlier has collected for sent.
+    this.#storing = this.#storing.then(() => this.#storeOnce())
+    return this.#storing
   }
 
   /** Stores what is settled, and deletes journals that are no longer needed. */

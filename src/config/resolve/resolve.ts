@@ -240,7 +240,8 @@ function resolveAccounts({ accounts }: ConfigFile, { problems, cwd }: EffectiveC
   if (accounts.store === 'postgres' && accounts.url === null) {
     problems.add(['accounts', 'url'], 'is required where accounts.store is postgres')
   }
-  return { ...accounts, path: resolve(cwd, accounts.path) }
+  const path = resolve(cwd, accounts.path)
+  return { ...accounts, path, journal: accounts.journal === null ? `${path}.journal` : resolve(cwd, accounts.journal) }
 }
 
 /** The folder need not exist: it is created with the file. */

@@ -65,6 +65,10 @@ export const Accounts = section('Keys and teams that are kept in a database and 
     100_000,
     'Maximum number of keys; their memory, about 1 KB each, is reserved at start.',
   ),
+  journal: nullable(
+    Type.String({ minLength: 1 }),
+    'Folder in which event loops write down what is reserved and spent of budgets; null for one beside `path`, with .journal added. It must outlast the process, and be used by no other gateway.',
+  ),
   singleNode: flag(
     false,
     'No other gateway uses the postgres database at the same time. Budgets need it there: they hold on one node.',

@@ -38,11 +38,11 @@ export async function startAccountsThread(
   const { keyRoom, accounts } = accountPlaces(ledger.room.keys, directory)
   if (directory === null || accounts === null) return NONE
   const { startAccounts } = await import('../../accounts/client.js')
-  const { store, path, url, singleNode: isSingleNode } = config.accounts
+  const { store, path, url, singleNode: isSingleNode, journal } = config.accounts
   const database = store === 'postgres' && url !== null ? { store, url } : ({ store: 'sqlite', path } as const)
   const memory = [cells.receiving, cells.fetched, cells.kept]
   const limits = { limiter: cells.limiter, memory, places: { room: { ...ledger.room, keys: keyRoom }, accounts } }
-  const start = { database, directory, limits, isSingleNode, fileKeys: namesOf(config), clockOffset: null }
+  const start = { database, directory, limits, isSingleNode, journal, fileKeys: namesOf(config), clockOffset: null }
   const thread = await startAccounts({ ...start, onTrouble })
   return {
     connect: () => thread.connect(),

@@ -39,6 +39,8 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
 ])
 export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'team', 'key', 'provider'] as const)
+/** To what a budget applies; never whose it is. */
+export const BUDGET_SCOPES = Object.freeze(['gateway', 'team', 'key', 'model', 'tag'] as const)
 export const LIMIT_KINDS: readonly LimitName[] = Object.freeze([
   ...(['requests', 'tokens', 'concurrency', 'lag', 'receiving', 'fetched', 'stored'] as const),
 ])

@@ -122,3 +122,8 @@ export function rowNames({ surfaces, providers, models }: Layout, row: Float64Ar
     model: models.names[key % models.room],
   }
 }
+
+/** Where the cells of each metric begin. */
+export function beginnings({ places }: Layout): Readonly<Record<MetricKey, number>> {
+  return Object.fromEntries(Object.entries(places).map(([key, { at }]) => [key, at])) as Record<MetricKey, number>
+}

@@ -23,6 +23,7 @@ import {
 import { slabOf } from './cells.js'
 import {
   ATTEMPT_RESULTS,
+  BUDGET_SCOPES,
   CACHE_RESULTS,
   DELIVERY_STATES,
   FLOOD_KINDS,
@@ -46,7 +47,7 @@ import {
   TRANSPORTS,
   WEBHOOK_RESULTS,
 } from './labels.js'
-import { createLayout, type Layout, type MetricsConfig, type Place } from './layout.js'
+import { beginnings, createLayout, type Layout, type MetricsConfig, type Place } from './layout.js'
 import { METRIC_LIST, METRICS, type MetricKey } from './table.js'
 
 const MS_PER_SEC = 1000
@@ -199,6 +200,14 @@ class CellMetrics implements LoopMetrics {
     this.#add(this.#at.rejections + offset, 1)
   }
 
+  budgetRefused(scope: (typeof BUDGET_SCOPES)[number]): void {
+    this.#add(this.#at.budgetRefusals + BUDGET_SCOPES.indexOf(scope), 1)
+  }
+
+  budgetDebt(nano: number): void {
+    this.#add(this.#at.budgetDebt, nano / NANO_PER_DOLLAR)
+  }
+
   reserved(use: 'receiving' | 'fetched' | 'kept', bytes: number): void {
     this.#add(this.#at[use], bytes)
   }
@@ -337,9 +346,4 @@ class CellMetrics implements LoopMetrics {
 
 function indexByValue<T>(values: readonly T[]): ReadonlyMap<T, number> {
   return new Map(values.map((value, index) => [value, index]))
-}
-
-/** Where the cells of each metric begin. */
-function beginnings({ places }: Layout): Readonly<Record<MetricKey, number>> {
-  return Object.fromEntries(Object.entries(places).map(([key, { at }]) => [key, at])) as Record<MetricKey, number>
 }

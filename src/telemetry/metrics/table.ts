@@ -6,6 +6,7 @@
 import {
   ATTEMPT_RESULTS,
   type Axis,
+  BUDGET_SCOPES,
   CACHE_RESULTS,
   CONNECTION_STATE,
   DELIVERY_STATES,
@@ -212,6 +213,16 @@ export const METRICS = {
     name: 'sluice_upstream_attempts_total',
     help: 'Requests sent to providers, by result.',
     ...{ type: 'counter', axes: [PROVIDER, labelled('result', ATTEMPT_RESULTS)] },
+  },
+  budgetRefusals: {
+    name: 'sluice_budget_refusals_total',
+    help: 'Reservations that a budget had no room for, by what the budget applies to.',
+    ...{ type: 'counter', axes: [labelled('scope', BUDGET_SCOPES)] },
+  },
+  budgetDebt: {
+    name: 'sluice_budget_debt_dollars_total',
+    help: 'Dollars that were spent beyond budgets, because providers counted more than was reserved.',
+    ...{ type: 'counter', axes: [] },
   },
   retries: {
     name: 'sluice_upstream_retries_total',

@@ -129,6 +129,18 @@ test('a journal that has grown is followed by another, and deleted when all of i
   t.same([...database.sequences], [], 'the database forgets them as well')
 })
 
+test('calls that overlap are made one after the other', async (t) => {
+  const { ledger, database, open, replayed } = setUp(t)
+  const calls: Promise<boolean>[] = []
+  for (let i = 0; i < 5; i++) {
+    ledger.settle(open(1), [charge(1)])
+    calls.push(ledger.store())
+  }
+  t.same(await Promise.all(calls), [true, true, true, true, true])
+  t.equal(database.sum, 5)
+  t.equal(replayed(), 0)
+})
+
 test('closing stores everything; what it cannot store stays in the journal', async (t) => {
   const { ledger, open, replayed, database } = setUp(t)
   ledger.settle(open(10), [charge(4)])

@@ -14,7 +14,7 @@ function keyOf(name: string, key: string): KeyConfig {
 }
 
 function sources(keys: readonly KeyConfig[], store: 'off' | 'sqlite' = 'off'): KeySources {
-  return { keys, accounts: { store, path: '', url: null, maxKeys: 1, singleNode: false } }
+  return { keys, accounts: { store, path: '', url: null, maxKeys: 1, journal: '', singleNode: false } }
 }
 
 const A = keyOf('a', 'sk-aaaa')

@@ -42,6 +42,8 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.configReload('ok')
   metrics.flood('messages')
   metrics.limitRejection('key', 'tokens')
+  metrics.budgetRefused('model')
+  metrics.budgetDebt(1_500_000_000)
   metrics.reserved('receiving', 4096)
   metrics.reserved('receiving', -1024)
   metrics.reserved('fetched', 2048)
@@ -104,6 +106,8 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_upstream_unsolicited_total: ['counter', 'provider'],
     sluice_config_reloads_total: ['counter', 'result'],
     sluice_breaker_state: ['gauge', 'provider'],
+    sluice_budget_refusals_total: ['counter', 'scope'],
+    sluice_budget_debt_dollars_total: ['counter'],
     sluice_limit_rejections_total: ['counter', 'limit', 'scope'],
     sluice_offload_tasks_total: ['counter', 'task', 'where'],
     sluice_offload_seconds: ['histogram', 'task'],
@@ -183,6 +187,8 @@ test('every call ends up in its series', async (t) => {
     ['sluice_upstream_connections', { provider: 'north', state: 'idle' }, 3],
     ['sluice_config_reloads_total', { result: 'ok' }, 1],
     ['sluice_upstream_retries_total', { provider: 'north', kind: 'elsewhere' }, 1],
+    ['sluice_budget_refusals_total', { scope: 'model' }, 1],
+    ['sluice_budget_debt_dollars_total', {}, 1.5],
     ['sluice_breaker_state', { provider: 'north' }, 2],
     ['sluice_limit_rejections_total', { scope: 'key', limit: 'tokens' }, 1],
     ['sluice_offload_tasks_total', { task: 'decode', where: 'inline' }, 1],

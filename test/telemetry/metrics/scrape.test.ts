@@ -133,6 +133,8 @@ function countAll(metrics: LoopMetrics, loop: number): void {
   for (const result of ['ok', 'rejected'] as const) metrics.configReload(result)
   for (const kind of ['requests', 'chunks'] as const) metrics.flood(kind)
   for (const scope of ['gateway', 'provider'] as const) metrics.limitRejection(scope, loop === 0 ? 'lag' : 'stored')
+  for (const scope of ['gateway', 'tag'] as const) metrics.budgetRefused(scope)
+  metrics.budgetDebt(250_000_000)
   metrics.reserved('receiving', 4096)
   metrics.reserved('receiving', -1024)
   metrics.reserved('fetched', 512)

@@ -1,0 +1,56 @@
+// The journals that a process has left when it was killed: what of them is not in the database is added at the next start, before anything
+// listens. A journal is read in one transaction and deleted after it; one that is still there, but was added, is only deleted.
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { GatewayError } from '../../../errors.js'
+import { JOURNAL_SUFFIX, readJournal } from '../../budgets/journal.js'
+import { type Database } from '../rows.js'
+import { addBatches, storedSequence } from './spend.js'
+
+/** Of a journal of which everything was added, what was held as well: nothing more of it ever is. */
+const ALL = Number.MAX_SAFE_INTEGER
+
+/**
+ * Within a transaction.
+ * @returns the journals that may be deleted once it is committed
+ * @throws misconfigured where the folder cannot be read
+ */
+export async function replayJournals(db: Database, folder: string): Promise<string[]> {
+  const ids = journalsIn(folder)
+  for (const id of ids) {
+    const sequence = await storedSequence(db, id)
+    const { charges } = readJournal(read(folder, id), sequence)
+    await addBatches(db, [{ journal: id, sequence: ALL, charges }], [])
+  }
+  return ids
+}
+
+/** After the commit. */
+export function deleteJournals(folder: string, ids: readonly string[]): void {
+  for (const id of ids) rmSync(join(folder, id + JOURNAL_SUFFIX), { force: true })
+}
+
+function journalsIn(folder: string): string[] {
+  try {
+    const files = readdirSync(folder).filter((name) => name.endsWith(JOURNAL_SUFFIX))
+    return files.map((name) => name.slice(0, -JOURNAL_SUFFIX.length))
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return []
+    throw unreadable(folder, thrown)
+  }
+}
+
+function read(folder: string, id: string): string {
+  try {
+    return readFileSync(join(folder, id + JOURNAL_SUFFIX), 'utf8')
+  } catch (thrown) {
+    throw unreadable(folder, thrown)
+  }
+}
+
+/** What was spent would be forgotten. */
+function unreadable(folder: string, thrown: unknown): GatewayError {
+  const reason = thrown instanceof Error ? thrown.message : String(thrown)
+  const message = `accounts.journal: the journals of budgets in ${folder} cannot be read (${reason}).`
+  return new GatewayError('misconfigured', { message, cause: thrown })
+}
