@@ -127,7 +127,10 @@ const ROOMS: RoomOrder = {
     ],
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'spending', 'sink'],
   ],
-  console: ['console', 'try', 'live', 'shell', 'playground', 'api', 'event-stream', 'dom', 'format', 'visible-text'],
+  console: [
+    ...['console', 'try', 'live', 'requests', 'gateway', 'shell', 'playground', 'api', 'event-stream'],
+    ...['dom', 'format', 'visible-text'],
+  ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
   admin: [
     ...['command', 'listener', 'console', 'routes', 'context', 'audit', 'watch', 'loops', 'http', 'sessions'],
@@ -396,15 +399,15 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/client/socket-chat.ts', 'test/client/sluice-socket.test.ts'],
   ['src/client/stream-lost-error.ts', 'test/client/resuming-fetch.test.ts'],
   // The pages in a browser, by what their users do.
-  ['src/console/dom.ts', 'test/e2e/try-page.test.ts'],
-  ['src/console/try.ts', 'test/e2e/try-page.test.ts'],
-  ['src/console/playground/answer-view.ts', 'test/e2e/try-page.test.ts'],
-  ['src/console/playground/playground.ts', 'test/e2e/try-page.test.ts'],
-  ...(
-    ['console', 'live/live-screen', 'live/rows', 'live/stream-entry', 'live/watch-dialog', 'shell/dialogs'] as const
-  ).map((name) => [`src/console/${name}.ts`, 'test/e2e/console-live.test.ts'] as const),
-  ...(['shell/login', 'shell/shell', 'shell/ticker'] as const).map(
-    (name) => [`src/console/${name}.ts`, 'test/e2e/console-live.test.ts'] as const,
+  ...['dom', 'try', 'playground/answer-view', 'playground/playground'].map(
+    (name) => [`src/console/${name}.ts`, 'test/e2e/try-page.test.ts'] as const,
+  ),
+  ...[
+    ...['console', 'live/live-screen', 'live/stream-entry', 'live/watch-dialog', 'shell/dialogs', 'shell/login'],
+    ...['shell/rows', 'shell/shell', 'shell/table', 'shell/ticker'],
+  ].map((name) => [`src/console/${name}.ts`, 'test/e2e/console-live.test.ts'] as const),
+  ...['gateway/providers-screen', 'requests/request-page', 'requests/requests-screen', 'shell/parts'].map(
+    (name) => [`src/console/${name}.ts`, 'test/e2e/console-requests.test.ts'] as const,
   ),
   ['src/server/routes/try-page.ts', 'test/e2e/try-page.test.ts'],
   ['src/server/http/browser-file.ts', 'test/e2e/try-page.test.ts'],

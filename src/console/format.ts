@@ -32,6 +32,12 @@ export function tokensPerSec(value: number | null): string {
   return value === null ? NONE : `${value.toFixed(1)} tok/s`
 }
 
+/** `$0.0123`; dollars, with the digits that a small amount needs. */
+export function money(dollars: number | null): string {
+  if (dollars === null) return NONE
+  return `$${dollars.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: dollars < 1 ? 6 : 2 })}`
+}
+
 /** `2.5 %` of a share from 0 to 1. */
 export function percent(share: number | null): string {
   return share === null ? NONE : `${(share * PERCENT).toFixed(1)} %`

@@ -1,6 +1,6 @@
 // Figures with their units.
 import { test } from 'tap'
-import { clockTime, count, duration, orNone, percent, tokensPerSec } from '../../src/console/format.js'
+import { clockTime, count, duration, money, orNone, percent, tokensPerSec } from '../../src/console/format.js'
 
 test('durations are as exact as one can use them', async (t) => {
   const cases: [number | null, string][] = [
@@ -21,6 +21,7 @@ test('durations are as exact as one can use them', async (t) => {
 test('numbers, rates and shares have their units, and what is missing is a dash', async (t) => {
   t.same([count(12_345), count(null)], ['12,345', '–'])
   t.same([tokensPerSec(15.06), tokensPerSec(null)], ['15.1 tok/s', '–'])
+  t.same([money(0), money(0.0000125), money(1234.5), money(null)], ['$0.00', '$0.000013', '$1,234.50', '–'])
   t.same([percent(0.025), percent(null)], ['2.5 %', '–'])
   t.same([orNone('a'), orNone(''), orNone(null), orNone(undefined)], ['a', '–', '–', '–'])
 })

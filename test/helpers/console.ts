@@ -8,13 +8,13 @@ export const READ_KEY = 'admin-read-key-0123456789'
 export const CLIENT_KEY = 'client-key-0123456789abcdef'
 
 /** A gateway with both kinds of admin keys and a simulator behind it; `config` is added to its own. */
-export async function startConsole(t: Teardown, { tokensPerSec = 20, config = {} } = {}) {
+export async function startConsole(t: Teardown, { tokensPerSec = 20, config = {}, providers = {} } = {}) {
   const simulator = await startSimulator(t, ['--tokens-per-second', String(tokensPerSec)])
   const gateway = await startGateway(t, {
     config: {
       admin: { port: 0, keys: [{ name: 'board', key: READ_KEY, role: 'read' }] },
       keys: [{ name: 'app', key: CLIENT_KEY }],
-      providers: simulatedProviders(simulator.origin),
+      providers: { ...simulatedProviders(simulator.origin), ...providers },
       ...config,
     },
     env: { ADMIN_KEY: WRITE_KEY },

@@ -10,6 +10,12 @@ const LOOPBACK_ONLY = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const HEIGHT = 900
 
+/** Below it lists are cards, in which nothing is cut off. */
+const NARROW = 900
+const CUT_CELLS = `[...document.querySelectorAll('.rows > .row > span')]
+  .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1)
+  .map(({ textContent }) => 'cut off: ' + textContent)`
+
 export type Look = { readonly width: number; readonly colorScheme: 'light' | 'dark' }
 /** Each width and each scheme; the phone in both. */
 export const LOOKS: readonly Look[] = [
@@ -69,7 +75,8 @@ async function visit(browser: Browser, url: string, { width, colorScheme }: Look
       const overflow = await page.evaluate(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       )
-      return Number(overflow) > 0 ? [...lines, `${overflow} px wider than the page`] : lines
+      const cut = width < NARROW ? ((await page.evaluate(CUT_CELLS)) as string[]) : []
+      return [...lines, ...cut, ...(Number(overflow) > 0 ? [`${overflow} px wider than the page`] : [])]
     },
     until: (expression) =>
       // Its own way of waiting evaluates text in the page, which the policy of ours forbids.

@@ -1,5 +1,6 @@
 // An open request as GET /admin/v1/streams lists it, and how the screen says it.
 import { count, duration, orNone, tokensPerSec as rateOf } from '../format.js'
+import { type Column } from '../shell/table.js'
 
 export type StreamEntry = {
   readonly id: string
@@ -16,25 +17,20 @@ export type StreamEntry = {
   readonly tokensPerSec: number | null
 }
 
-export type Column = {
-  readonly name: string
-  readonly isNumber: boolean
-  readonly textOf: (entry: StreamEntry) => string
-}
-
 const STATES = { first_token: 'first token', streaming: 'streaming', parked: 'parked' } as const
 
 /** The columns of the list, in their order. */
-export const COLUMNS: readonly Column[] = [
-  { name: 'State', isNumber: false, textOf: stateOf },
-  { name: 'Key', isNumber: false, textOf: ({ key }) => orNone(key) },
-  { name: 'Model', isNumber: false, textOf: ({ model }) => orNone(model) },
-  { name: 'Target', isNumber: false, textOf: ({ target }) => orNone(target) },
-  { name: 'Transport', isNumber: false, textOf: ({ transport }) => transport },
+export const COLUMNS: readonly Column<StreamEntry>[] = [
+  { name: 'State', textOf: stateOf },
+  { name: 'Key', textOf: ({ key }) => orNone(key) },
+  { name: 'Model', textOf: ({ model }) => orNone(model) },
+  { name: 'Target', textOf: ({ target }) => orNone(target) },
+  { name: 'Transport', textOf: ({ transport }) => transport },
   { name: 'Attempt', isNumber: true, textOf: ({ attempts }) => count(attempts) },
   { name: 'Age', isNumber: true, textOf: ({ ageMs }) => duration(ageMs) },
   { name: 'Tokens', isNumber: true, textOf: ({ outputTokens }) => count(outputTokens) },
   { name: 'Rate', isNumber: true, textOf: ({ tokensPerSec }) => rateOf(tokensPerSec) },
+  { name: 'Request', isMono: true, textOf: ({ requestId }) => requestId },
 ]
 
 function stateOf({ state, position }: StreamEntry): string {

@@ -1,0 +1,70 @@
+// A request that has ended, as GET /admin/v1/requests lists it, and how the screens say it.
+
+export type Try = {
+  readonly target: string
+  readonly result: string
+  readonly code?: string
+  readonly status?: number | null
+  readonly message?: string
+  readonly ms: number
+}
+
+export type RequestEntry = {
+  readonly id: string
+  readonly endedAt: string
+  readonly node: string
+  readonly loop: number
+  readonly key: string | null
+  readonly surface: string
+  readonly transport: string
+  readonly model: string | null
+  readonly target: string | null
+  readonly outcome: string
+  readonly status: number
+  readonly finish: string | null
+  readonly tokens: { readonly in: number; readonly out: number; readonly cached: number; readonly reasoning: number }
+  readonly ttftMs: number | null
+  readonly totalMs: number
+  readonly overheadMs: number | null
+  readonly attempts: number
+  readonly cost?: number
+  readonly error?: { readonly code: string; readonly message: string; readonly upstreamStatus?: number }
+  readonly tries?: readonly Try[]
+  readonly [member: string]: unknown
+}
+
+/** One span of the waterfall, in ms from the acceptance of the request. */
+export type Span = { readonly name: string; readonly fromMs: number; readonly toMs: number; readonly kind: string }
+
+/**
+ * What a request spent its time with. The gateway's own time is not all at the beginning, but it is there that one looks for it; attempts
+ * that failed are laid one after the other before the first token.
+ */
+export function spansOf({ overheadMs, ttftMs, totalMs, tries = [] }: RequestEntry): Span[] {
+  const own = Math.min(overheadMs ?? 0, totalMs)
+  const spans: Span[] = []
+  if (own > 0) spans.push({ name: 'Gateway', fromMs: 0, toMs: own, kind: 'own' })
+  const first = ttftMs ?? totalMs
+  let fromMs = own
+  for (const { target, result, ms } of tries.slice(0, -1)) {
+    const toMs = Math.min(fromMs + ms, first)
+    spans.push({ name: `${target}: ${result}`, fromMs, toMs, kind: 'failed' })
+    fromMs = toMs
+  }
+  if (first > fromMs)
+    spans.push({ name: ttftMs === null ? 'Without a token' : 'To the first token', fromMs, toMs: first, kind: 'wait' })
+  if (totalMs > first) spans.push({ name: 'Tokens', fromMs: first, toMs: totalMs, kind: 'tokens' })
+  return spans
+}
+
+/** Tokens that came after the first one, for each second of them; null where that says nothing. */
+export function rateOf({ tokens, ttftMs, totalMs }: RequestEntry): number | null {
+  const streamedMs = ttftMs === null ? 0 : totalMs - ttftMs
+  return tokens.out < 2 || streamedMs <= 0 ? null : ((tokens.out - 1) * 1000) / streamedMs
+}
+
+/** How the row looks: what is no fault of anybody, what is the client's, what must be looked at. */
+export function markOf({ outcome }: Pick<RequestEntry, 'outcome'>): string {
+  if (outcome === 'complete') return 'fine'
+  return outcome === 'client_gone' || outcome === 'rejected' ? 'noted' : 'bad'
+}

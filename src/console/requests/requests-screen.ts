@@ -1,0 +1,115 @@
+// Requests: the last ones that have ended. What is asked for is in the address; each leads to a page of its own.
+import { ApiError, withQuery } from '../api.js'
+import { element, setText } from '../dom.js'
+import { clockTime, count, duration, money, orNone } from '../format.js'
+import { copyButton, curlOf, field } from '../shell/parts.js'
+import { type Place, placeHref } from '../shell/place.js'
+import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
+import { type Column, createTable } from '../shell/table.js'
+import { markOf, type RequestEntry } from './request-entry.js'
+import { openRequest } from './request-page.js'
+
+type Listed = { readonly data: readonly RequestEntry[]; readonly silent: readonly number[] }
+
+/** Query parameters of the API that the form has, with their labels. */
+const FILTERS = [
+  ['key', 'Key'],
+  ['model', 'Model'],
+  ['provider', 'Provider'],
+  ['outcome', 'Outcome'],
+  ['status', 'Status'],
+] as const
+const OUTCOMES = [
+  ...[
+    '',
+    'complete',
+    'client_gone',
+    'rejected',
+    'upstream_cut',
+    'stalled',
+    'limit',
+    'slow_reader',
+    'drained',
+    'failed',
+  ],
+]
+const LIMIT = 200
+
+const COLUMNS: readonly Column<RequestEntry>[] = [
+  { name: 'Ended', textOf: ({ endedAt }) => clockTime(endedAt, new Date()) },
+  {
+    name: 'Request',
+    isMono: true,
+    textOf: ({ id }) => id,
+    hrefOf: ({ id }) => placeHref('requests', id),
+  },
+  { name: 'Outcome', textOf: ({ outcome, error }) => (error === undefined ? outcome : `${outcome}: ${error.code}`) },
+  { name: 'Status', isNumber: true, textOf: ({ status }) => String(status) },
+  { name: 'Key', textOf: ({ key }) => orNone(key) },
+  { name: 'Model', textOf: ({ model }) => orNone(model) },
+  { name: 'Target', textOf: ({ target }) => orNone(target) },
+  { name: 'First token', isNumber: true, textOf: ({ ttftMs }) => duration(ttftMs) },
+  { name: 'Total', isNumber: true, textOf: ({ totalMs }) => duration(totalMs) },
+  { name: 'In + out', isNumber: true, textOf: ({ tokens }) => `${count(tokens.in)} + ${count(tokens.out)} tok` },
+  { name: 'Cost', isNumber: true, textOf: ({ cost }) => money(cost ?? null) },
+]
+
+export const REQUESTS_SCREEN: Screen = {
+  name: 'requests',
+  title: 'Requests',
+  open: (ground, place) => (place.part === '' ? openRequests(ground, place) : openRequest(ground, place.part)),
+}
+
+function openRequests({ api, tellTrouble }: ScreenGround, { query }: Place): OpenScreen {
+  const ended = new AbortController()
+  const summary = element('p', { class: 'hint', role: 'status' }, 'Loading ...')
+  const table = createTable<RequestEntry>({
+    ...{ label: 'Requests', className: 'requests', columns: COLUMNS, stateOf: markOf },
+    idOf: ({ id, endedAt, loop }) => `${id} ${endedAt} ${loop}`,
+  })
+  const inputs = FILTERS.map(([name, label]) => {
+    const id = `filter-${name}`
+    const value = query.get(name) ?? ''
+    if (name !== 'outcome') return { name, label, input: element('input', { id, value, spellcheck: false }) }
+    const input = element('select', { id })
+    for (const outcome of OUTCOMES) input.append(element('option', { value: outcome }, outcome || 'any'))
+    input.value = value
+    return { name, label, input }
+  })
+  const asked = (): Record<string, string> =>
+    Object.fromEntries(inputs.map(({ name, input }) => [name, input.value.trim()]))
+  const path = (): string => withQuery('/requests', { ...asked(), limit: LIMIT })
+  const load = async (): Promise<void> => {
+    history.replaceState(null, '', placeHref('requests', '', asked()))
+    try {
+      const { data, silent } = await api.get<Listed>(path(), ended.signal)
+      await table.show(data)
+      const missing = silent.length === 0 ? '' : ` Event loop ${silent.join(', ')} did not answer.`
+      setText(summary, data.length === 0 ? `No such requests.${missing}` : `The last ${data.length}.${missing}`)
+      tellTrouble(null)
+    } catch (thrown) {
+      if (ended.signal.aborted) return
+      if (!(thrown instanceof ApiError)) throw thrown
+      setText(summary, thrown.message)
+    }
+  }
+  const refresh = element('button', { type: 'submit', class: 'main' }, 'Show')
+  const form = element('form', { class: 'filters', 'aria-label': 'Filter' })
+  form.append(...inputs.map(({ label, input }) => field(label, input)))
+  form.append(
+    element(
+      'div',
+      { class: 'buttons' },
+      refresh,
+      copyButton('Copy as curl', () => curlOf(path())),
+    ),
+  )
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    void load()
+  })
+  form.addEventListener('change', () => void load())
+  void load()
+  const top = element('div', { class: 'top' }, element('h1', {}, 'Requests'), summary)
+  return { root: element('div', { class: 'screen' }, top, form, table.root), close: () => ended.abort() }
+}

@@ -1,0 +1,39 @@
+// What a request that has ended says: where its time went, how fast it was, how it looks in a list.
+import { test } from 'tap'
+import { markOf, type RequestEntry, rateOf, spansOf } from '../../../src/console/requests/request-entry.js'
+
+const ENTRY: RequestEntry = {
+  ...{ id: 'r', endedAt: '2026-11-29T16:00:00Z', node: 'n', loop: 0, key: null, surface: 's', transport: 'sse' },
+  ...{ model: 'm', target: 't/m', outcome: 'complete', status: 200, finish: 'stop', attempts: 1 },
+  tokens: { in: 1, out: 11, cached: 0, reasoning: 0 },
+  ...{ ttftMs: 300, totalMs: 800, overheadMs: 5 },
+}
+const spans = (changes: Partial<RequestEntry>) =>
+  spansOf({ ...ENTRY, ...changes }).map(({ name, fromMs, toMs }) => `${name} ${fromMs}-${toMs}`)
+
+test('time goes to the gateway, to the first token and to tokens', async (t) => {
+  t.same(spans({}), ['Gateway 0-5', 'To the first token 5-300', 'Tokens 300-800'])
+  t.same(spans({ ttftMs: null, totalMs: 40 }), ['Gateway 0-5', 'Without a token 5-40'])
+  t.same(spans({ ttftMs: null, overheadMs: null, totalMs: 2 }), ['Without a token 0-2'])
+  t.same(spans({ ttftMs: null, totalMs: 0 }), [])
+})
+
+test('attempts that failed come before the first token, and never after it', async (t) => {
+  const tries = [
+    { target: 'a/m', result: 'failed', ms: 100 },
+    { target: 'b/m', result: 'failed', ms: 900 },
+    { target: 'c/m', result: 'complete', ms: 500 },
+  ]
+  t.same(spans({ tries }), ['Gateway 0-5', 'a/m: failed 5-105', 'b/m: failed 105-300', 'Tokens 300-800'])
+})
+
+test('the rate is that of the tokens after the first one', async (t) => {
+  t.equal(rateOf(ENTRY), 20)
+  t.equal(rateOf({ ...ENTRY, ttftMs: null }), null)
+  t.equal(rateOf({ ...ENTRY, tokens: { ...ENTRY.tokens, out: 1 } }), null)
+})
+
+test('only what must be looked at stands out', async (t) => {
+  const marks = ['complete', 'client_gone', 'rejected', 'upstream_cut', 'failed'].map((outcome) => markOf({ outcome }))
+  t.same(marks, ['fine', 'noted', 'noted', 'bad', 'bad'])
+})
