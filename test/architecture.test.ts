@@ -128,7 +128,7 @@ const ROOMS: RoomOrder = {
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'spending', 'sink'],
   ],
   console: [
-    ...['console', 'try', 'live', 'requests', 'gateway', 'shell', 'playground', 'api', 'event-stream'],
+    ...['console', 'try', 'live', 'requests', 'keys', 'gateway', 'shell', 'playground', 'api', 'event-stream'],
     ...['dom', 'format', 'visible-text'],
   ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
@@ -408,6 +408,9 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ].map((name) => [`src/console/${name}.ts`, 'test/e2e/console-live.test.ts'] as const),
   ...['gateway/providers-screen', 'requests/request-page', 'requests/requests-screen', 'shell/parts'].map(
     (name) => [`src/console/${name}.ts`, 'test/e2e/console-requests.test.ts'] as const,
+  ),
+  ...['gateway/config-screen', 'keys/key-form', 'keys/key-page', 'keys/keys-screen', 'keys/secret-dialog'].map(
+    (name) => [`src/console/${name}.ts`, 'test/e2e/console-keys.test.ts'] as const,
   ),
   ['src/server/routes/try-page.ts', 'test/e2e/try-page.test.ts'],
   ['src/server/http/browser-file.ts', 'test/e2e/try-page.test.ts'],

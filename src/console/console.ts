@@ -2,14 +2,16 @@
 // shows.
 import { AdminApi, ApiError, type Who } from './api.js'
 import { byId, element, fill } from './dom.js'
+import { CONFIG_SCREEN } from './gateway/config-screen.js'
 import { PROVIDERS_SCREEN } from './gateway/providers-screen.js'
+import { KEYS_SCREEN } from './keys/keys-screen.js'
 import { LIVE_SCREEN } from './live/live-screen.js'
 import { REQUESTS_SCREEN } from './requests/requests-screen.js'
 import { createLogin } from './shell/login.js'
 import { type Screen } from './shell/screen.js'
 import { openShell } from './shell/shell.js'
 
-const SCREENS: readonly Screen[] = [LIVE_SCREEN, REQUESTS_SCREEN, PROVIDERS_SCREEN]
+const SCREENS: readonly Screen[] = [LIVE_SCREEN, REQUESTS_SCREEN, PROVIDERS_SCREEN, KEYS_SCREEN, CONFIG_SCREEN]
 
 const page = byId('page')
 // Bound, as a browser's own is called without an object.

@@ -1,0 +1,23 @@
+// The configuration as a list of options with their places.
+import { test } from 'tap'
+import { entriesOf } from '../../../src/console/gateway/config-entries.js'
+
+test('each option has its value and where it was set, or where what it is part of was', async (t) => {
+  const config = {
+    server: { port: 3000, cors: { origins: [] } },
+    keys: [{ name: 'a', models: ['*', 'b'] }],
+    providers: { sim: { headers: {}, apiKey: null } },
+  }
+  const entries = entriesOf(config, { 'server.port': 'PORT', 'keys.0': 'sluice.yaml:3' })
+  t.same(
+    entries.map(({ path, value, origin }) => `${path} ${value} ${origin}`),
+    [
+      'server.port 3000 PORT',
+      'server.cors.origins [] null',
+      'keys.0.name "a" sluice.yaml:3',
+      'keys.0.models ["*","b"] sluice.yaml:3',
+      'providers.sim.headers {} null',
+      'providers.sim.apiKey null null',
+    ],
+  )
+})
