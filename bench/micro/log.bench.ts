@@ -20,6 +20,7 @@ const complete: ExchangeRecord = {
   transport: 'sse',
   keyName: 'team-a',
   model: 'north/large-2026-01-01',
+  endUser: null,
   provider: 'north',
   targetModel: 'large-2026-01-01',
   outcome: 'complete',

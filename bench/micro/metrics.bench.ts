@@ -21,6 +21,7 @@ const record: ExchangeRecord = {
   surface: 'chat',
   transport: 'sse',
   keyName: null,
+  endUser: null,
   model: 'fast',
   provider: 'north',
   targetModel: 'large',

@@ -22,6 +22,7 @@ for (let loop = 0; loop < LOOPS; loop++) {
         transport: 'sse',
         keyName: null,
         model: name,
+        endUser: null,
         provider: 'north',
         targetModel: name,
         outcome: 'complete',

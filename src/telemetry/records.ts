@@ -92,6 +92,8 @@ export type ExchangeRecord = {
   readonly keyName: string | null
   /** The name that the client sent; goes into the log, never into a label. */
   readonly model: string | null
+  /** The end user whom the client names; for the log only. */
+  readonly endUser: string | null
   /** Provider and upstream model of the attempt that answered, or of the last one. */
   readonly provider: string | null
   readonly targetModel: string | null

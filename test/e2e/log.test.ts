@@ -148,3 +148,24 @@ test('the line of an answer says why the model stopped, streamed or whole, passe
   const { id } = await ask(gateway.origin, 'nowhere/x')
   t.equal((await gateway.exchange(id)).finish, null)
 })
+
+test('the line names the end user whom the client names, in the words of each API', async (t) => {
+  const gateway = await start(t)
+  const asked = [
+    ['/v1/chat/completions', { user: 'user-1' }],
+    ['/v1/messages', { metadata: { user_id: 'user-2' }, max_tokens: 5 }],
+    ['/v1/responses', { safety_identifier: 'user-3', input: 'Hello', messages: undefined }],
+  ] as const
+  for (const [path, members] of asked) {
+    const answer = await request(`${gateway.origin}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'echo', messages: MESSAGES, ...members }),
+    })
+    await answer.body.dump()
+    const line = await gateway.exchange(String(answer.headers['x-request-id']))
+    t.match(line, { outcome: 'complete', endUser: /^user-[123]$/ }, path)
+  }
+  const { id } = await ask(gateway.origin, 'echo')
+  t.notOk('endUser' in (await gateway.exchange(id)))
+})

@@ -9,6 +9,7 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     transport: 'sse',
     keyName: 'team-a',
     model: 'fast',
+    endUser: null,
     provider: 'north',
     targetModel: 'north-large',
     outcome: 'complete',

@@ -32,6 +32,7 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     transport: parts.transport,
     keyName: request.key?.name ?? null,
     model: exchange?.decoded?.facts.model ?? null,
+    endUser: exchange?.decoded?.facts.endUser ?? null,
     provider: target?.provider ?? null,
     targetModel: target?.model ?? null,
     outcome: ending.outcome,

@@ -20,7 +20,7 @@ import { findSelector, findSelectorIn } from '../model-selectors.js'
 import { type AnswerTask, type EncodedAnswer } from './answer-task.js'
 import { type Dialect, type EncodedRequest, type Protocol, type RawFacts, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
-import { passBody, skimBody } from './skim.js'
+import { factsOf, passBody, skimBody } from './skim.js'
 import { wireOf } from './wire-of.js'
 
 export type Codec = {
@@ -85,7 +85,7 @@ export function createCodec(protocols: readonly Protocol[], endpoints: readonly 
 
 function decodeBody(surface: Surface, body: Uint8Array<ArrayBuffer>): DecodedRequest {
   const { json, members } = parseRequestBody(body)
-  const facts = surface.readFacts(json)
+  const facts = factsOf(surface, json)
   const estimatedTokens = estimateRequestTokens(body.byteLength, json)
   const selector = facts.raw === undefined ? findSelector(json) : findRawSelector(json, body, members)
   return selector === null

@@ -87,10 +87,7 @@ export type Surface = {
   ): JsonObject
   /** The answer of a route that only counts; set if there is one. */
   encodeCount?(inputTokens: number): JsonObject
-  /**
-   * The error envelope of an answer that has not begun, for every failure on this surface's routes; the status is
-   * `error.status` unless the vendor's table has another.
-   */
+  /** The envelope of every failure before an answer has begun; its status is `error.status` unless the vendor's table has another. */
   encodeError(error: ErrorData, requestId: string, subject?: ErrorSubject): ErrorAnswer
   /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames were sent before it. */
   encodeErrorFrame(error: ErrorData, requestId: string, hasFrames?: boolean): string
@@ -199,6 +196,8 @@ export type RequestFacts = {
   readonly isOwnAccount?: true
   /** Set by surfaces whose answers are stored. */
   readonly state?: StateFacts
+  /** The end user on whose behalf it asks, for the log; absent if it names none. */
+  readonly endUser?: string
 }
 
 /** What the core must know about a request in the upstream's own format. Its bytes are the top-level member `body`. */

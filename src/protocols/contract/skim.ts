@@ -14,8 +14,9 @@ import { asBuffer } from '../../wire/json.js'
 import { skipSpace } from '../../wire/json-scan.js'
 import { passEndpoint } from '../endpoints/endpoint-codec.js'
 import { editWithin } from '../fit/output-cap.js'
+import { endUserOf } from '../fit/user.js'
 import { findSelector } from '../model-selectors.js'
-import { type Dialect, type Surface } from './protocol.js'
+import { type Dialect, type RequestFacts, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
 import { wireOf } from './wire-of.js'
 
@@ -41,13 +42,20 @@ export function skimBody(surface: Surface, body: Uint8Array<ArrayBuffer>): Decod
   const { members } = shape
   const json = readHead(bytes, members, bulkMembers)
   if (json === null) return null
-  const facts = surface.readFacts(json)
+  const facts = factsOf(surface, json)
   const estimatedTokens = estimateTokens(bytes, shape)
   const selector = findSelector(json)
   const head = { json, textLengths: shape.textLengths }
   return selector === null
     ? { facts, members, estimatedTokens, json: null, head }
     : { facts, members, estimatedTokens, selector, json: null, head }
+}
+
+/** What the core must know of a request, and the end user whom it names. @throws invalid_request */
+export function factsOf(surface: Surface, json: JsonObject): RequestFacts {
+  const facts = surface.readFacts(json)
+  const endUser = endUserOf(json)
+  return endUser === null ? facts : { ...facts, endUser }
 }
 
 /** Every member, a stand-in for each one of the bulk; null if there is none of it. */

@@ -48,8 +48,8 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
   }
 
   function optional(record: ExchangeRecord): string {
-    const { costNano, dropped, error, stream, tries, unpricedAttempts, upstreamRequestId, shared, cancelledBy, trace } =
-      record
+    const { costNano, dropped, error, stream, tries, unpricedAttempts, upstreamRequestId, shared, cancelledBy } = record
+    const { trace, endUser } = record
     let text = error === null ? '' : `,"error":${quoteError(record, error)}`
     if (costNano !== null) text += `,"cost":${toDollars(costNano)}`
     if (unpricedAttempts > 0) text += `,"unpriced":${unpricedAttempts}`
@@ -59,6 +59,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
     // Our own id, of characters that need no quotes.
     if (stream !== null) text += `,"stream":"${stream}"`
     if (shared !== null) text += `,"shared":"${shared.how}","sharedFrom":${quoteId(shared.requestId)}`
+    if (endUser !== null) text += `,"endUser":${quote(endUser)}`
     // Hex digits, whoever chose them.
     if (trace !== null) text += `,"traceId":"${trace.traceId}"`
     if (cancelledBy !== null) text += `,"cancelledBy":${quoteKnown(cancelledBy)}`

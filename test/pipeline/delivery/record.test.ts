@@ -26,6 +26,7 @@ test('a rejected request and a settled exchange have the same fields, all of the
     transport: sink.transport,
     keyName: null,
     model: null,
+    endUser: null,
     provider: null,
     targetModel: null,
     outcome: 'rejected',

@@ -1,7 +1,7 @@
 // End users' ids: short ones as they are, long ones by their hash.
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
-import { fitUser } from '../../../src/protocols/fit/user.js'
+import { endUserOf, fitUser } from '../../../src/protocols/fit/user.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { request, testTarget } from '../../helpers/targets.js'
 
@@ -26,4 +26,20 @@ test('each wire gets an id that its vendor takes', async (t) => {
   t.same(encode('anthropic-messages', LONG)?.metadata, { user_id: LONG }, 'this one takes 256 characters')
   const longer = 'x'.repeat(257)
   t.same(encode('anthropic-messages', longer)?.metadata, { user_id: sha256(longer) })
+})
+
+test('the end user is found where each API has it, and cut where it is long', async (t) => {
+  t.equal(endUserOf({ user: 'u-1' }), 'u-1')
+  t.equal(endUserOf({ user: 'u-1', safety_identifier: 's-1' }), 's-1', 'which takes the place of user')
+  t.equal(endUserOf({ metadata: { user_id: 'm-1' } }), 'm-1')
+  t.equal(endUserOf({ user: 'x'.repeat(1000) })?.length, 256)
+  const none = [
+    {},
+    { user: '' },
+    { user: 7 },
+    { user: null, metadata: null },
+    { metadata: { user_id: {} } },
+    { metadata: 'm' },
+  ]
+  for (const body of none) t.equal(endUserOf(body), null, JSON.stringify(body))
 })

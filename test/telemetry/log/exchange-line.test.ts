@@ -183,3 +183,11 @@ test('the id of its trace is in the line of a traced request, sampled or not', (
   t.notOk('traceId' in read({}))
   t.end()
 })
+
+test('the end user is in the line as the client named it, without secrets', (t) => {
+  const { read } = setUp()
+  t.equal(read({ endUser: 'user "7"\n' }).endUser, 'user "7"\n')
+  t.equal(read({ endUser: `u ${SECRET}` }).endUser, `u ${REDACTED}`)
+  t.notOk('endUser' in read({}))
+  t.end()
+})
