@@ -257,8 +257,13 @@ export class Exchange implements ExchangeHandle, Placed {
     this.abortCall()
     this.#onSettle(this, ending)
     if (this.watches !== null) for (const watch of this.watches) watch.settled(ending)
-    this.own?.settled?.(ending.outcome === 'complete' ? null : (ending.error ?? errorData('upstream_cut')))
+    this.own?.settled?.(isAnswered(ending) ? null : (ending.error ?? errorData('upstream_cut')))
   }
+}
+
+/** The client has a whole answer, which a budget may have cut. */
+function isAnswered({ outcome, error }: Ending): boolean {
+  return outcome === 'complete' || (outcome === 'limit' && error === null)
 }
 
 const NO_MEMBERS: readonly never[] = Object.freeze([])

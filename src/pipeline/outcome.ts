@@ -21,7 +21,7 @@ const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
 export function outcomeOf(error: ErrorData, hasContent: boolean): Outcome {
   const named = OUTCOME_OF[error.code]
   // Our own limits reject before there is an upstream; one reported by the upstream is the upstream's.
-  const isOwn = named !== 'limit' || (!hasContent && !isFromUpstream(error))
+  const isOwn = named !== 'limit' || error.code === 'budget_exceeded' || (!hasContent && !isFromUpstream(error))
   if (named !== undefined && isOwn) return named
   // In mid-stream every upstream error cuts the answer off.
   return hasContent ? 'upstream_cut' : 'rejected'

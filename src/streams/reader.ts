@@ -6,7 +6,7 @@ import { type Usage, type UsageSource } from '../model/usage.js'
 /** How an exchange ended, which every reader gets after the last frame. */
 export type StreamEnd = {
   readonly outcome: Outcome
-  /** Null exactly when the outcome is complete. */
+  /** Null if the outcome is complete, and for a whole stream that a budget has cut (`limit`). */
   readonly error: ErrorData | null
   readonly usage: Usage
   readonly usageSource: UsageSource

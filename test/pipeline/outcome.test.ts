@@ -27,4 +27,5 @@ test('limit is a limit of ours; one of the upstream’s is not', async (t) => {
   t.equal(outcomeOf(errorData('rate_limited', { upstreamStatus: 429 }), false), 'rejected')
   t.equal(outcomeOf(errorData('rate_limited', { upstreamCode: 'insufficient_quota' }), false), 'rejected')
   t.equal(outcomeOf(errorData('rate_limited'), true), 'upstream_cut')
+  for (const hasContent of [false, true]) t.equal(outcomeOf(errorData('budget_exceeded'), hasContent), 'limit')
 })

@@ -78,6 +78,14 @@ export class AttemptEnd {
     this.#lease.linger()
   }
 
+  /** The answer ends here, because no more of it can be paid. The provider is stopped, and has done nothing wrong. */
+  cut(): void {
+    this.#measure()
+    this.#conclude()
+    this.countOk()
+    this.#lease.close()
+  }
+
   /** The attempt failed: before content another target may be tried, afterwards the client gets the error. Only the first end counts. */
   fail(raw: GatewayError): void {
     if (this.isOver) return
@@ -103,7 +111,7 @@ export class AttemptEnd {
     this.#gate.abandon()
   }
 
-  /** After `succeed`. */
+  /** After `succeed`, or at a cut. */
   countOk(): void {
     this.#count('ok', null)
     if (this.#isJudged) this.#exchange.context.breakers.record(this.#routed.target, this.#permit, null)

@@ -2,8 +2,10 @@
 // for each chunk: nothing is allocated here, and nothing passes once the end of the attempt is decided.
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
+import { type Outcome } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
+import { type Usage } from '../../model/usage.js'
 import { type AnswerTask } from '../../protocols/contract/answer-task.js'
 import { concealSecrets } from '../../upstream/conceal.js'
 import { type AttemptState } from '../attempt-state.js'
@@ -73,7 +75,19 @@ export class AttemptOutlet implements RelayOutlet {
     this.#end.succeed()
     this.#end.countOk()
     if (last === undefined) this.#gate.complete()
-    else this.#completeStored(last)
+    else this.#completeStored(last, 'complete')
+  }
+
+  /** Ends the stream here, with these frames: no more of it can be paid. */
+  cut(closing: (usage: Usage) => string[]): void {
+    if (this.#end.isOver) return
+    this.#gate.claim()
+    this.#end.cut()
+    const frames = closing(this.#state.usage)
+    const last = this.#exchange.own?.keep == null ? undefined : frames.pop()
+    this.#gate.append(Buffer.from(frames.join('')), true)
+    if (last === undefined) this.#gate.complete('limit')
+    else this.#completeStored(Buffer.from(last), 'limit')
   }
 
   whole(bytes: Uint8Array, kind: WholeKind): void {
@@ -89,11 +103,11 @@ export class AttemptOutlet implements RelayOutlet {
   }
 
   /** The end of a stream follows when its answer is stored. */
-  #completeStored(last: Uint8Array): void {
+  #completeStored(last: Uint8Array, outcome: Outcome): void {
     const answer = this.#exchange.request.surface.stored?.answerIn(last) ?? null
     this.#store(answer, () => {
       this.#gate.append(last, true)
-      this.#gate.complete()
+      this.#gate.complete(outcome)
     })
   }
 

@@ -24,6 +24,7 @@ import { type Relay, type RelayOptions } from '../relay/types.js'
 import { type Hold } from '../spending/hold.js'
 import { AttemptEnd } from './attempt-end.js'
 import { AttemptOutlet } from './attempt-outlet.js'
+import { DebitedOutlet } from './cut/debited-outlet.js'
 import { headerText, requestIdOf } from './header-text.js'
 import { Refusal } from './refusal.js'
 import { relayOptions } from './relay-options.js'
@@ -180,11 +181,13 @@ export class Attempt implements CallHandler {
       }
       const contentType = headerText(headers, 'content-type') ?? ''
       const isDelimited = 'content-length' in headers || 'transfer-encoding' in headers
+      const { hold } = this.#state
+      const debited = hold?.isCounted === true ? new DebitedOutlet(this.#outlet, this.#state, hold) : null
       const options = relayOptions({
         exchange,
         routed: this.#routed,
         dialect: this.#dialect,
-        outlet: this.#outlet,
+        outlet: debited ?? this.#outlet,
         contentType,
         isDelimited,
         asksStream: this.#asksStream,
@@ -194,6 +197,7 @@ export class Attempt implements CallHandler {
       // A whole answer is not a stream of the upstream: a stream made from it has the framing of the surface.
       else if (!options.upstreamStreams) this.#state.framing = null
       const relay = createRelay(options)
+      debited?.join(relay, options)
       this.#relay = exchange.trace === null ? relay : readingHead(relay, this.#state)
       this.#state.meter = relay.meter
     } catch (thrown) {

@@ -3,6 +3,7 @@
 //
 //   before content:  frames held back, failure -> the promise rejects         after:  frames -> log -> readers, failure -> in-band
 import { GatewayError } from '../../errors.js'
+import { type Outcome } from '../../model/event.js'
 import { type ExchangeIn } from '../exchange.js'
 import { followLog } from './begin-stream.js'
 import { fail } from './reject.js'
@@ -62,12 +63,12 @@ export class FirstContentGate {
     onOpen?.()
   }
 
-  /** The stream is complete: its readers end after the last frame. */
-  complete(): void {
+  /** The stream is complete, or cut where a budget ends: its readers end after the last frame. */
+  complete(outcome: Outcome = 'complete'): void {
     const exchange = this.#exchange
     const { usage, usageSource } = exchange.current
     this.open()
-    exchange.closeLog({ outcome: 'complete', error: null, usage, usageSource, costNano: exchange.costNano })
+    exchange.closeLog({ outcome, error: null, usage, usageSource, costNano: exchange.costNano })
     followLog(exchange)
     this.resolve()
   }

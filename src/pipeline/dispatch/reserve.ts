@@ -63,7 +63,8 @@ export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: Rout
   const granted = budgets.reserve(amountFor(bound, least), amountFor(bound, wanted))
   if (granted.refused) throw refusal(granted)
   const cap = capOf(output, payableOutput(bound, granted.held))
-  return new Hold({ reservation: granted, rates, use, estimatedTokens, cap })
+  const stepTokens = output.isVisible ? use.usualOutput : null
+  return new Hold({ reservation: granted, rates, use, estimatedTokens, cap, bound, stepTokens })
 }
 
 type Output = {
@@ -79,12 +80,14 @@ type Output = {
 }
 
 /** Of all answers together. */
-function outputOf({ decoded, context }: ExchangeView, use: ModelUse, target: Target): Output {
+function outputOf({ decoded, context, request }: ExchangeView, use: ModelUse, target: Target): Output {
   const facts = decoded?.facts
   if (facts === undefined || facts.endpoint?.isText === false) return NO_OUTPUT
   const answers = facts.answers ?? 1
   const clientCap = facts.maxOutputTokens ?? Number.POSITIVE_INFINITY
-  const isStream = facts.stream && facts.endpoint === undefined && facts.raw === undefined
+  const isOther =
+    facts.endpoint !== undefined || facts.raw !== undefined || request.surface.upstreamFrames !== undefined
+  const isStream = facts.stream && !isOther
   const isVisible = isStream && answers === 1 && !hidesThinking(context, target)
   const usual = isVisible ? use.usualOutput : use.usualOutput * WHOLE_ANSWER_FACTOR
   // What runs unseen can use all of the cap that the client has set.

@@ -2,7 +2,7 @@
 // one chunk are joined as text and become bytes once.
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type StreamEvent } from '../../model/event.js'
-import { type UsageReport } from '../../model/usage.js'
+import { type Usage, type UsageReport } from '../../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../../protocols/contract/protocol.js'
 import { isRare, PartFilter } from '../../protocols/fit/answer.js'
 import { createFrameScanner } from '../../wire/frame.js'
@@ -19,6 +19,7 @@ export class TranscodeRelay implements Relay, Meter {
   /** The open block has no place in the client's form. */
   #isLeftOut = false
   #isFinished = false
+  readonly #blocks = new OpenBlock()
   readonly #isSse: boolean
   readonly #holdsEnd: boolean
   readonly #filter: PartFilter
@@ -63,6 +64,15 @@ export class TranscodeRelay implements Relay, Meter {
     this.#flush()
   }
 
+  close(usage: Usage): string[] {
+    this.#isFinished = true
+    const left = this.#text
+    this.#text = ''
+    for (const event of endOf(this.#blocks, usage)) this.#encoder.push(event)
+    const [first = '', ...others] = this.#ending
+    return [left + first, ...others]
+  }
+
   #isOver(): boolean {
     return this.#isFinished || this.#error !== null
   }
@@ -74,6 +84,7 @@ export class TranscodeRelay implements Relay, Meter {
         this.usage = event.meta.usage
         break
       case 'block-start':
+        this.#blocks.index = event.index
         if (isRare(event.block) && !this.#filter.keeps(event.block)) {
           this.#isLeftOut = true
           return
@@ -96,6 +107,7 @@ export class TranscodeRelay implements Relay, Meter {
         this.#error = event.error
         return
       case 'block-end':
+        this.#blocks.index = null
         if (!this.#isLeftOut) break
         this.#isLeftOut = false
         return
@@ -131,5 +143,21 @@ export class TranscodeRelay implements Relay, Meter {
     else if (hasContent) this.#outlet.progress()
     if (this.#error !== null) this.#outlet.fail(this.#error)
     else if (this.#isFinished) this.#outlet.complete(last)
+  }
+}
+
+/** The events that end a stream at a cap on its output. */
+export function endOf({ index }: OpenBlock, usage: Usage): readonly StreamEvent[] {
+  const finish: StreamEvent = { type: 'finish', reason: 'length', usage, stopSequence: null }
+  return index === null ? [finish] : [{ type: 'block-end', index, signature: null }, finish]
+}
+
+/** Which block of a stream is open. */
+export class OpenBlock {
+  index: number | null = null
+
+  note({ type, ...event }: StreamEvent): void {
+    if (type === 'block-start' && 'index' in event) this.index = event.index
+    else if (type === 'block-end') this.index = null
   }
 }

@@ -3,7 +3,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
-import { type UsageReport } from '../../model/usage.js'
+import { type Usage, type UsageReport } from '../../model/usage.js'
 import {
   type Dialect,
   type ErrorFrameEncoder,
@@ -31,6 +31,8 @@ export type Relay = {
   push(chunk: Buffer): void
   /** The upstream ended its body, without an error of the transport. */
   end(): void
+  /** The frames that end the client's stream here, at a cap on its output; nothing may be pushed afterwards. Absent if its frames pass unchanged. */
+  close?(usage: Usage): string[]
 }
 
 /** Takes a relay's results; the attempt implements it. */

@@ -33,6 +33,12 @@ export function amountFor(bound: Bound, outputTokens: number): Amount {
   }
 }
 
+/** So much output alone, for a request whose input is reserved. */
+export function amountOfOutput({ outputPico }: Bound, outputTokens: number): Amount {
+  const nano = Math.min(Math.ceil((outputTokens * outputPico) / PICO_PER_NANO), MAX_NANO_DOLLARS)
+  return { nano, tokens: outputTokens }
+}
+
 /** Output tokens that an amount pays for, behind the input. */
 export function payableOutput(bound: Bound, { nano, tokens }: Amount): number {
   const byTokens = tokens - bound.inputTokens

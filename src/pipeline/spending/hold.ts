@@ -3,6 +3,7 @@ import { type Amount, type Reservation } from '../../accounts/budgets/types.js'
 import { type Usage } from '../../model/usage.js'
 import { costOf } from '../../prices/cost.js'
 import { type Rates } from '../../prices/types.js'
+import { amountOfOutput, type Bound, payableOutput } from './bound.js'
 import { type ModelUse } from './learned.js'
 
 const NOTHING: Amount = Object.freeze({ nano: 0, tokens: 0 })
@@ -16,6 +17,9 @@ export type HoldParts = {
   readonly estimatedTokens: number
   /** The most output tokens that each answer may have; null if nothing has to be sent for that. */
   readonly cap: number | null
+  readonly bound: Bound
+  /** Output tokens by which a stream that is counted while it runs is extended; null for all others. */
+  readonly stepTokens: number | null
 }
 
 /** What was spent, and how it is known. */
@@ -39,6 +43,26 @@ export class Hold {
   /** Sent to the provider: no answer may cost more than what is reserved. */
   get cap(): number | null {
     return this.#parts.cap
+  }
+
+  /** It is counted while it runs. */
+  get isCounted(): boolean {
+    return this.#parts.stepTokens !== null
+  }
+
+  /** Output tokens that what is reserved pays for. */
+  get payableOutput(): number {
+    return payableOutput(this.#parts.bound, this.#parts.reservation.held)
+  }
+
+  get tokensPerByte(): number {
+    return this.#parts.use.tokensPerByte
+  }
+
+  /** Reserves for more output, and for so many tokens that were used beyond what is reserved; false if nothing is left. */
+  extend(beyond: number): boolean {
+    const { reservation, bound, stepTokens } = this.#parts
+    return reservation.extend(amountOfOutput(bound, (stepTokens ?? 0) + beyond))
   }
 
   /** It has reached its provider: replaces what was reserved by what was spent. */

@@ -23,6 +23,7 @@ const surface: Surface = Object.freeze({
   id: ID,
   routes: Object.freeze([{ method: 'POST', path: '/v1/messages' }] as const),
   framing: 'sse',
+  hasStatefulEnd: true,
   requestIdHeader: 'request-id',
   models: modelListing,
   promptMembers: Object.freeze(['tools', 'system', 'messages']),

@@ -100,6 +100,8 @@ export type Surface = {
   readonly endpoint?: SurfaceEndpoint
   /** Set if it is about what is kept in the account of the caller's own key: its routes beside the one that creates. */
   readonly resources?: readonly ResourceRoute[]
+  /** The end of its streams depends on all frames before it, not only on the last ones. */
+  readonly hasStatefulEnd?: true
   /** Set if its answers are stored, under ids of the gateway. */
   readonly stored?: StoredAnswers
   /** Set if its clients may speak on a WebSocket: how. */

@@ -32,6 +32,7 @@ const surface: Surface = Object.freeze({
     { method: 'POST', path: '/v1/responses/input_tokens', counts: true },
   ] as const),
   framing: 'sse',
+  hasStatefulEnd: true,
   isTimed: true,
   // One line break only: a blank line would be an empty event to some of the API's clients.
   keepaliveFrame: ': ping\n',

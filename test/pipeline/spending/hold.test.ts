@@ -1,6 +1,7 @@
 // A hold settles once: with what was spent, else with nothing.
 import { test } from 'tap'
 import { NO_USAGE } from '../../../src/model/usage.js'
+import { boundOf } from '../../../src/pipeline/spending/bound.js'
 import { Hold } from '../../../src/pipeline/spending/hold.js'
 import { Learned } from '../../../src/pipeline/spending/learned.js'
 import { FakeDesk } from '../../helpers/fake-desk.js'
@@ -9,6 +10,7 @@ const RATES = {
   ...{ input: { base: 1_000_000, tiers: [] }, output: { base: 2_000_000, tiers: [] } },
   ...{ cacheRead: null, cacheWrite: null, reasoning: null, request: 0 },
 }
+const REST = { estimatedTokens: 10, cap: null, bound: boundOf(RATES, 10), stepTokens: 25 }
 const SPENT = { isCounted: true, isCountable: true, contentBytes: 400 }
 const USAGE = { ...NO_USAGE, inputTokens: 30, outputTokens: 7 }
 
@@ -17,7 +19,7 @@ function setUp({ rates = RATES as typeof RATES | null } = {}) {
   const reservation = desk.reserve({ nano: 1, tokens: 1 }, { nano: 50_000, tokens: 100 })
   if (reservation.refused) throw new Error('refused')
   const use = new Learned().of({ provider: 'north', model: 'm' })
-  return { desk, use, hold: new Hold({ reservation, rates, use, estimatedTokens: 10, cap: null }) }
+  return { desk, use, hold: new Hold({ reservation, rates, use, ...REST }) }
 }
 
 test('what was spent replaces what was reserved, once', (t) => {
@@ -62,7 +64,7 @@ test('a model is learned from the counts of its provider alone', (t) => {
         { nano: 1, tokens: 1 },
       )
       if (reservation.refused) throw new Error('refused')
-      new Hold({ reservation, rates: RATES, use, estimatedTokens: 10, cap: null }).charge({
+      new Hold({ reservation, rates: RATES, use, ...REST }).charge({
         ...SPENT,
         isCounted,
         usage: USAGE,
@@ -71,5 +73,18 @@ test('a model is learned from the counts of its provider alone', (t) => {
     t.equal(use.inputRatio > 1, isCounted)
     t.equal(use.usualOutput < 100, isCounted)
   }
+  t.end()
+})
+
+test('a stream is extended by what its model usually needs, as long as something is left', (t) => {
+  const { desk, hold } = setUp()
+  t.equal(hold.payableOutput, 20, '10 of input, in dollars the dearer one')
+  t.ok(hold.extend(0))
+  t.equal(hold.payableOutput, 45)
+  t.ok(hold.extend(7))
+  t.equal(hold.payableOutput, 77)
+  desk.limits = { nano: 0, tokens: 0 }
+  t.notOk(hold.extend(0))
+  t.equal(hold.payableOutput, 77)
   t.end()
 })
