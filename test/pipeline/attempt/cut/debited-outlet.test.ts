@@ -1,9 +1,11 @@
 // A stream that its budgets can no longer pay is cut cleanly: whole for its client, stopped for its provider, paid, and shared with nobody.
 import { test } from 'tap'
+import { ResponseDesk } from '../../../../src/responses/response-desk.js'
 import { FakeDesk } from '../../../helpers/fake-desk.js'
 import { PipelineRig, turn } from '../../../helpers/pipeline.js'
 import { breaches } from '../../../helpers/pipeline-breaches.js'
 import { ANTHROPIC, event, OPENAI, STREAMS, type Wire } from '../../../helpers/pipeline-wires.js'
+import { CAPS, createMemoryStore, createSlowStore, TEXTS } from '../../../helpers/responses.js'
 
 const WAYS: readonly (readonly [surface: Wire, model: string])[] = [
   [OPENAI, 'one'],
@@ -97,4 +99,25 @@ test('the index of the block that is open is the provider’s', async (t) => {
   const end = sink.text.slice(sink.text.lastIndexOf('xxx'))
   t.match(end, /"type":"content_block_stop","index":1/)
   t.notMatch(end, /"index":0/)
+})
+
+test('an answer that is cut is stored before its client has the end of it', async (t) => {
+  const { store, release, waiting } = createSlowStore(createMemoryStore().store)
+  const responses = { store, texts: TEXTS, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail' as const }
+  const stored = new ResponseDesk({ ...responses, nowMs: () => 0, warn: () => undefined })
+  const desk = new FakeDesk({ nano: null, tokens: 400 })
+  const rig = new PipelineRig({ budgets: desk, desk: stored })
+  const sink = await rig.ask({ surface: 'openai-responses', whole: { model: 'one', input: 'Hi', stream: true } })
+  rig.call.head().send(STREAMS[OPENAI].head)
+  for (let i = 0; i < 4; i++) rig.call.send(piece(OPENAI))
+  await turn()
+  t.equal(waiting.length, 1)
+  t.notMatch(sink.text, /response\.incomplete/)
+  t.same(desk.reserved, NOTHING, 'paid already')
+  release()
+  await turn()
+  t.match(sink.text, /response\.incomplete/)
+  t.match(sink.text, /"reason":"max_output_tokens"/)
+  t.match(rig.record, { outcome: 'limit', error: null })
+  t.same(breaches(rig, [sink]), [])
 })
