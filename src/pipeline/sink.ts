@@ -14,6 +14,8 @@ export type Answer = {
   readonly headers: HeaderList
   readonly body: Uint8Array
   readonly error: ErrorData | null
+  /** A budget has cut it short: it is no answer to anyone else. */
+  readonly isCut?: true
 }
 
 export type StreamHead = {

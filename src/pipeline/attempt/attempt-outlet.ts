@@ -32,6 +32,7 @@ export type Outlets = {
 }
 
 const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null })
+const CUT: AnswerOutcome = Object.freeze({ outcome: 'limit', cause: null })
 
 export class AttemptOutlet implements RelayOutlet {
   readonly #exchange: ExchangeView
@@ -74,8 +75,9 @@ export class AttemptOutlet implements RelayOutlet {
     this.#gate.claim()
     this.#end.succeed()
     this.#end.countOk()
-    if (last === undefined) this.#gate.complete()
-    else this.#completeStored(last, 'complete')
+    const outcome = this.#isCut() ? 'limit' : 'complete'
+    if (last === undefined) this.#gate.complete(outcome)
+    else this.#completeStored(last, outcome)
   }
 
   /** Ends the stream here, with these frames: no more of it can be paid. */
@@ -158,8 +160,17 @@ export class AttemptOutlet implements RelayOutlet {
   }
 
   #reply(body: Uint8Array): void {
-    reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
+    const answer = resultAnswer(this.#exchange, body)
+    const { status, headers, error } = answer
+    if (!this.#isCut()) reply(this.#exchange, answer, COMPLETE)
+    else reply(this.#exchange, { status, headers, body: answer.body, error, isCut: true }, CUT)
     this.#gate.resolve()
+  }
+
+  /** The provider has stopped at a cap that was lowered because no more could be paid. */
+  #isCut(): boolean {
+    const { hold, meter } = this.#state
+    return hold !== null && hold.cap !== null && meter?.finish === 'length'
   }
 
   /** The upstream's whole answer, under the gateway's own id. */

@@ -62,7 +62,8 @@ export class ShareLead {
     const { ground, asked } = this.#options
     const isShared = answer.error === null || isFromProvider(answer.error)
     this.run.begin(isShared ? { kind: 'answer', answer: shareAnswer(answer) } : { kind: 'gone' })
-    if (asked.cache !== null && answer.error === null && ground.cache.accepts(answer.body.length)) {
+    const isWhole = answer.error === null && answer.isCut !== true
+    if (asked.cache !== null && isWhole && ground.cache.accepts(answer.body.length)) {
       const { digest, ttlMs } = asked.cache
       ground.cache.put(digest, cacheWhole(answer, this.run.requestId), ttlMs)
     }

@@ -2,9 +2,10 @@
 import { test } from 'tap'
 import { ResponseDesk } from '../../../src/responses/response-desk.js'
 import { type ResponseStore } from '../../../src/responses/store.js'
+import { FakeDesk } from '../../helpers/fake-desk.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
-import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import { ANTHROPIC, OPENAI, STREAMS, WHOLES } from '../../helpers/pipeline-wires.js'
 import { CAPS, createDeadStore, createMemoryStore, createSlowStore, TEXTS } from '../../helpers/responses.js'
 
 test('only content moves the time limits of the call on', async (t) => {
@@ -158,4 +159,30 @@ test('what an answer had and its client’s form has not is named in the header 
   t.equal(new Map(sink.answers[0]?.headers).get('x-sluice-dropped'), 'citations')
   t.same(rig.record.dropped, ['citations'])
   t.same(breaches(rig, [sink]), [])
+})
+
+test('an answer that ends at a cap which a budget has lowered is cut, any other is complete', async (t) => {
+  const answer = (reason: string) => WHOLES[OPENAI].replace('"stop"', `"${reason}"`)
+  for (const [tokens, reason, outcome] of [
+    [200, 'length', 'limit'],
+    [200, 'stop', 'complete'],
+    [1e6, 'length', 'complete'],
+  ] as const) {
+    const whole = new PipelineRig({ budgets: new FakeDesk({ nano: null, tokens }) })
+    const sink = await whole.ask({ stream: false, body: { max_tokens: 5000 } })
+    whole.call.whole(answer(reason))
+    await turn()
+    t.match(whole.record, { outcome, status: 200, error: null }, `${tokens} ${reason}`)
+    t.equal(sink.answers[0]?.isCut, outcome === 'limit' ? true : undefined)
+    t.same(breaches(whole, [sink]), [])
+    const stream = new PipelineRig({ budgets: new FakeDesk({ nano: null, tokens }) })
+    await stream.ask({ body: { max_tokens: 5000 } })
+    const { head, content, finish, marker } = STREAMS[OPENAI]
+    stream.call
+      .head()
+      .send(head + content[0] + finish.replace('"stop"', `"${reason}"`) + marker)
+      .end()
+    await turn()
+    t.match(stream.record, { outcome, error: null }, `stream, ${tokens} ${reason}`)
+  }
 })

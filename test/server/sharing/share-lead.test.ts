@@ -1,5 +1,6 @@
 // The cache: which answers it gives to whom, and for how long.
 import { test } from 'tap'
+import { FakeDesk } from '../../helpers/fake-desk.js'
 import { turn } from '../../helpers/pipeline.js'
 import { OPENAI, STREAMS, WHOLES } from '../../helpers/pipeline-wires.js'
 import { FOREIGN_KEY, type SharedAsking, SharingRig, WHOLE_STREAM } from '../../helpers/sharing-rig.js'
@@ -108,6 +109,18 @@ test('only complete answers are kept', async (t) => {
   await answered(rig)
   t.equal(rig.cache.size, 1)
   t.equal(rig.calls, 4)
+})
+
+test('an answer that a budget has cut is not kept', async (t) => {
+  for (const stream of [true, false]) {
+    const rig = new SharingRig(t, CACHE, { budgets: new FakeDesk({ nano: null, tokens: 200 }) })
+    await rig.ask({ stream, body: { max_tokens: 5000 } })
+    if (stream) rig.pipe.call.head().send(head, content[0], finish.replace('"stop"', '"length"'), marker).end()
+    else rig.pipe.call.whole(WHOLES[OPENAI].replace('"stop"', '"length"'))
+    await turn()
+    t.equal(rig.pipe.record.outcome, 'limit')
+    t.equal(rig.cache.size, 0)
+  }
 })
 
 test('an answer is of its key, or where the configuration says so of all', async (t) => {
