@@ -128,7 +128,7 @@ const ROOMS: RoomOrder = {
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'spending', 'sink'],
   ],
   console: [
-    ...['console', 'try', 'live', 'requests', 'keys', 'gateway', 'shell', 'playground', 'api', 'event-stream'],
+    ...['console', 'try', 'live', 'requests', 'keys', 'gateway', 'trial', 'shell', 'playground', 'api', 'event-stream'],
     ...['dom', 'format', 'visible-text'],
   ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
@@ -458,6 +458,9 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/admin/routes/records.ts', 'test/admin/routes/keys.test.ts'],
   ['src/admin/routes/openapi.ts', 'test/admin/routes/all-routes.test.ts'],
   ['src/admin/routes/requests.ts', 'test/admin/routes/all-routes.test.ts'],
+  ['src/admin/routes/try.ts', 'test/e2e/trials.test.ts'],
+  ['src/gateway/admin/trials.ts', 'test/e2e/trials.test.ts'],
+  ['src/console/trial/trial-screen.ts', 'test/e2e/console-playground.test.ts'],
   ['src/gateway/admin/loop-admin.ts', 'test/e2e/admin.test.ts'],
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],

@@ -2,6 +2,8 @@
 import { type AccountCalls } from '../accounts/store.js'
 import { type KeyConfig } from '../config/types.js'
 import { type JsonObject } from '../model/json.js'
+import { type ClientRequest, type ExchangeHandle } from '../pipeline/client.js'
+import { type Sink } from '../pipeline/sink.js'
 import { type Audit } from './audit.js'
 import { type AllLoops } from './loops/all-loops.js'
 
@@ -41,6 +43,17 @@ export type ConfigReport = {
   readonly reload: LastReload | null
 }
 
+/** Requests that operators try under a key of a client; null: the gateway has no keys. */
+export type Trials = {
+  /** Paths of clients' APIs at which something can be tried. */
+  readonly paths: readonly string[]
+  /** Names of the models that the key may use. @throws not_found, invalid_request, conflict for a key that may do nothing */
+  models(key: string | null): Promise<readonly string[]>
+  /** What begins such a request. @throws the same; what refuses a new request of this key */
+  prepare(key: string | null, path: string): Promise<(trial: Trial, sink: Sink) => ExchangeHandle>
+}
+export type Trial = Pick<ClientRequest, 'requestId' | 'acceptedAtMs' | 'origin' | 'body'>
+
 export type AdminContext = {
   /** Name of this machine. */
   readonly node: string
@@ -51,6 +64,7 @@ export type AdminContext = {
   /** Providers that an operator has paused. */
   readonly paused: Set<string>
   readonly version: () => string
+  readonly trials: Trials
   /** Keys and teams of the database; null without one. */
   readonly accounts: () => AccountCalls | null
   /** Keys of the configuration file. */

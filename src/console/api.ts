@@ -95,20 +95,29 @@ export class AdminApi {
     }
   }
 
-  async #send(method: string, path: string, { body, ifMatch, signal }: Asked = {}): Promise<Response> {
-    const headers: Record<string, string> = { 'x-csrf-token': this.#shelf.getItem(SHELF_KEY) ?? '' }
-    if (body !== undefined) headers['content-type'] = 'application/json'
-    if (ifMatch !== undefined) headers['if-match'] = ifMatch
-    const text = body === undefined ? null : JSON.stringify(body)
+  /** The answer as it is, an error included: of another API than this one. Rejects if there is none. */
+  pass(method: string, path: string, asked: Asked): Promise<Response> {
+    return this.#ask(method, path, asked)
+  }
+
+  async #send(method: string, path: string, asked: Asked = {}): Promise<Response> {
     let answer: Response
     try {
-      answer = await this.#fetch(BASE + path, { method, headers, body: text, signal: signal ?? null })
+      answer = await this.#ask(method, path, asked)
     } catch (thrown) {
-      if (signal?.aborted === true) throw thrown
+      if (asked.signal?.aborted === true) throw thrown
       throw new ApiError(0, 'unreachable', 'The gateway does not answer.')
     }
     if (answer.ok) return answer
     throw await errorOf(answer)
+  }
+
+  #ask(method: string, path: string, { body, ifMatch, signal }: Asked): Promise<Response> {
+    const headers: Record<string, string> = { 'x-csrf-token': this.#shelf.getItem(SHELF_KEY) ?? '' }
+    if (body !== undefined) headers['content-type'] = 'application/json'
+    if (ifMatch !== undefined) headers['if-match'] = ifMatch
+    const text = body === undefined ? null : JSON.stringify(body)
+    return this.#fetch(BASE + path, { method, headers, body: text, signal: signal ?? null })
   }
 }
 

@@ -10,8 +10,16 @@ import { REQUESTS_SCREEN } from './requests/requests-screen.js'
 import { createLogin } from './shell/login.js'
 import { type Screen } from './shell/screen.js'
 import { openShell } from './shell/shell.js'
+import { TRY_SCREEN } from './trial/trial-screen.js'
 
-const SCREENS: readonly Screen[] = [LIVE_SCREEN, REQUESTS_SCREEN, PROVIDERS_SCREEN, KEYS_SCREEN, CONFIG_SCREEN]
+const SCREENS: readonly Screen[] = [
+  LIVE_SCREEN,
+  REQUESTS_SCREEN,
+  PROVIDERS_SCREEN,
+  KEYS_SCREEN,
+  CONFIG_SCREEN,
+  TRY_SCREEN,
+]
 
 const page = byId('page')
 // Bound, as a browser's own is called without an object.

@@ -29,7 +29,7 @@ async function open(page: HTMLElement): Promise<void> {
           body: JSON.stringify(body),
           signal,
         }),
-    }),
+    }).root,
   )
 }
 

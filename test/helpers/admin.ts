@@ -66,6 +66,13 @@ export function adminContext(loops: readonly AdminLoop[], changes: Partial<Admin
     providers: () => [],
     paused: new Set(),
     version: () => '1.2.3',
+    trials: {
+      paths: [],
+      models: async () => [],
+      prepare: async () => {
+        throw new GatewayError('not_found')
+      },
+    },
     accounts: () => null,
     fileKeys: () => [],
     ...changes,

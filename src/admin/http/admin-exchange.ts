@@ -2,7 +2,8 @@
 // route; routes/ says what is asked and answered.
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
-import { type HeaderList, type StreamFormat } from '../../pipeline/sink.js'
+import { type ClientRequest, type ExchangeHandle } from '../../pipeline/client.js'
+import { type HeaderList, type Sink, type StreamFormat } from '../../pipeline/sink.js'
 import { type AddressTexts } from '../../server/caller/address-text.js'
 import { type FailedKeys } from '../../server/caller/failed-keys.js'
 import { type HostNames } from '../../server/caller/host-names.js'
@@ -40,6 +41,11 @@ export type AdminGround = ResponseGround & {
   readonly now: () => number
 }
 
+/** What is known of a request that is passed on, beside its body. */
+export type PassedRequest = Pick<ClientRequest, 'requestId' | 'acceptedAtMs'> & {
+  readonly origin: NonNullable<ClientRequest['origin']>
+}
+
 /** A key with its metadata is a few KB. */
 export const MAX_BODY_BYTES = 256 * 1024
 /** A rejected body up to this size is read to its end and the connection kept. */
@@ -61,6 +67,7 @@ export class AdminExchange {
   readonly #ground: AdminGround
   readonly #response: ClientResponse
   readonly #sink: HttpSink
+  readonly #acceptedAtMs: number
   #operator: Operator | null = null
   /** The client left before its answer was whole. */
   onLeave: (() => void) | null = null
@@ -71,8 +78,8 @@ export class AdminExchange {
     this.head = head
     this.view = ground.view
     this.requestId = head.requestId === '' ? ground.createRequestId() : head.requestId
-    const nowMs = ground.now()
-    ground.guard.noteRequest(nowMs)
+    this.#acceptedAtMs = ground.now()
+    ground.guard.noteRequest(this.#acceptedAtMs)
     const { scratch, now } = ground
     const commonHeaders = [[['x-request-id', this.requestId] as const, NO_STORE], this.view.fixed]
     const isClosing = (): boolean => false
@@ -207,6 +214,14 @@ export class AdminExchange {
     // So that an open stream can be told from a listener that hangs.
     this.#sink.keepalive()
     this.#sink.follow(attach, () => this.onLeave?.())
+  }
+
+  /** Lets a request of a client's API answer here, as it would answer that client. */
+  passOn(start: (request: PassedRequest, sink: Sink) => ExchangeHandle): void {
+    const { method, path, agent } = this.head
+    const origin = { method, path, address: this.#ground.addresses.of(this.#response.address), agent }
+    const handle = start({ requestId: this.requestId, acceptedAtMs: this.#acceptedAtMs, origin }, this.#sink)
+    this.onLeave = () => handle.cancel()
   }
 
   /** Within a stream: shows that the listener is still there. */

@@ -12,6 +12,7 @@ import { requestRoutes } from './requests.js'
 import { sessionRoutes } from './session.js'
 import { streamRoutes } from './streams.js'
 import { teamRoutes } from './teams.js'
+import { tryRoutes } from './try.js'
 
 /** All routes. */
 export function createAdminRoutes(context: AdminContext): AdminRoute[] {
@@ -25,6 +26,7 @@ export function createAdminRoutes(context: AdminContext): AdminRoute[] {
     ...budgetRoutes(context),
     ...configurationRoutes(context),
     ...sessionRoutes(context),
+    ...tryRoutes(context),
     adminRoute({
       method: 'GET',
       path: '/admin/v1/openapi.json',

@@ -14,18 +14,20 @@ export class AnswerView {
   readonly #firstToken = figure()
   readonly #tokens = figure()
   readonly #rate = figure()
+  readonly #cost = figure()
   readonly #pending = { answer: '', thinking: '' }
   #facts: ChatFacts | null = null
   #isDrawing = false
 
   /** `name`: what the answer is of, for those who cannot see where it stands. */
-  constructor(name: string) {
+  constructor(name: string, { hasCost }: { readonly hasCost: boolean }) {
     const figures = element(
       'dl',
       { class: 'figures' },
       labelled('First token', this.#firstToken),
       labelled('Rate', this.#rate),
       labelled('Tokens', this.#tokens),
+      hasCost ? labelled('Cost', this.#cost) : '',
     )
     // A region that scrolls must be reachable by keyboard.
     const text = element('div', { class: 'text', tabindex: 0, role: 'region', 'aria-label': name })
@@ -40,7 +42,7 @@ export class AnswerView {
     this.#pending.answer = ''
     this.#pending.thinking = ''
     this.#facts = null
-    for (const value of [this.#firstToken, this.#rate, this.#tokens]) setText(value, '–')
+    for (const value of [this.#firstToken, this.#rate, this.#tokens, this.#cost]) setText(value, '–')
     this.#say('open', 'Waiting for the first token ...')
   }
 
@@ -59,6 +61,10 @@ export class AnswerView {
     if (end.kind === 'complete') this.#say('complete', `Complete (${end.finishReason || 'no reason given'}).`)
     else if (end.kind === 'stopped') this.#say('stopped', 'Stopped.')
     else this.#say('failed', visibleText(end.message))
+  }
+
+  showCost(cost: string): void {
+    setText(this.#cost, cost)
   }
 
   #say(kind: string, text: string): void {

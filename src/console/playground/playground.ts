@@ -1,4 +1,5 @@
-// The playground: a prompt, a model, the answer as it streams, and the request as code. The try-it page is this alone.
+// The playground: a prompt, a model or two side by side, the answers as they stream, and the request as code. The try-it page is this
+// alone.
 import { element, fill, setText } from '../dom.js'
 import { AnswerView } from './answer-view.js'
 import { chatBody, readChat } from './chat-stream.js'
@@ -11,39 +12,50 @@ export type PlaygroundOptions = {
   /** Where clients post the same, for the code. */
   readonly url: string
   readonly needsKey: boolean
+  /** What an answer has cost, by its request id, once it has ended; absent where that is not known. Then there is also but one model. */
+  readonly costOf?: (requestId: string) => Promise<string>
+}
+
+export type Playground = {
+  readonly root: HTMLElement
+  /** Stops what runs. */
+  close(): void
 }
 
 const FIRST_PROMPT = 'Tell me about rivers.'
+const NO_MODEL = ''
 
 /** Builds it. */
-export function createPlayground(options: PlaygroundOptions): HTMLElement {
-  const { models, url, needsKey } = options
-  const model = element('select', { id: 'model', required: true })
-  for (const name of models) model.append(element('option', { value: name }, name))
+export function createPlayground(options: PlaygroundOptions): Playground {
+  const { models, url, needsKey, costOf } = options
+  // Not every model that can be asked for is listed.
+  const facts = { isFree: costOf !== undefined, hasCost: costOf !== undefined }
+  const lanes = [createLane('model', 'Model', { ...facts, models })]
+  if (costOf !== undefined) lanes.push(createLane('beside', 'Beside it', { ...facts, models: [NO_MODEL, ...models] }))
   const prompt = element('textarea', { id: 'prompt', rows: 4, required: true, spellcheck: false }, FIRST_PROMPT)
   const send = element('button', { type: 'submit', class: 'main', 'aria-keyshortcuts': 'Control+Enter' }, 'Send')
   const stop = element('button', { type: 'button', disabled: true }, 'Stop')
-  const view = new AnswerView('Answer')
   let running: AbortController | null = null
 
+  const runLane = async ({ model, view }: Lane, signal: AbortSignal): Promise<void> => {
+    view.begin()
+    let requestId = ''
+    const ask = async (): Promise<Response> => {
+      const response = await options.send(chatBody(model.value.trim(), prompt.value), signal)
+      requestId = response.headers.get('x-request-id') ?? ''
+      return response
+    }
+    const onText = (kind: 'answer' | 'thinking', text: string): void => view.add(kind, text)
+    view.end(await readChat(ask, { onText, onFacts: (facts) => view.show(facts) }, () => performance.now()))
+    if (costOf !== undefined && requestId !== '') view.showCost(await costOf(requestId))
+  }
   const run = async (): Promise<void> => {
     if (running !== null) return
     running = new AbortController()
     const { signal } = running
     setRunning(true)
-    view.begin()
-    const body = chatBody(model.value, prompt.value)
-    const events = {
-      onText: (kind: 'answer' | 'thinking', text: string) => view.add(kind, text),
-      onFacts: view.show.bind(view),
-    }
-    view.end(
-      await readChat(
-        () => options.send(body, signal),
-        events,
-        () => performance.now(),
-      ),
-    )
+    for (const { model, view } of lanes) view.root.hidden = model.value.trim() === NO_MODEL
+    await Promise.all(lanes.filter(({ model }) => model.value.trim() !== NO_MODEL).map((lane) => runLane(lane, signal)))
     running = null
     setRunning(false)
   }
@@ -57,7 +69,7 @@ export function createPlayground(options: PlaygroundOptions): HTMLElement {
   const form = element(
     'form',
     { class: 'ask', 'aria-label': 'Request' },
-    element('div', { class: 'field' }, element('label', { for: 'model' }, 'Model'), model),
+    element('div', { class: 'models' }, ...lanes.map(({ chosen }) => chosen)),
     element('div', { class: 'field' }, element('label', { for: 'prompt' }, 'Prompt'), prompt),
     element('div', { class: 'buttons' }, send, stop, element('span', { class: 'hint' }, 'Ctrl+Enter sends.')),
   )
@@ -69,10 +81,36 @@ export function createPlayground(options: PlaygroundOptions): HTMLElement {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit()
   })
   const code = createCopyAs((language) =>
-    codeOf(language, { url, body: chatBody(model.value, prompt.value), needsKey }),
+    codeOf(language, { url, body: chatBody(lanes[0]?.model.value ?? '', prompt.value), needsKey }),
   )
   form.addEventListener('input', code.renew)
-  return element('div', { class: 'playground' }, form, view.root, code.root)
+  const answers = element('div', { class: 'answers' }, ...lanes.map(({ view }) => view.root))
+  const root = element('div', { class: 'playground' }, form, answers, code.root)
+  return { root, close: () => running?.abort() }
+}
+
+/** A model and its answer. */
+type Lane = {
+  readonly model: HTMLSelectElement | HTMLInputElement
+  readonly chosen: HTMLElement
+  readonly view: AnswerView
+}
+/** `isFree`: names that are not listed may be written as well. */
+type LaneFacts = { readonly models: readonly string[]; readonly isFree: boolean; readonly hasCost: boolean }
+
+function createLane(id: string, label: string, facts: LaneFacts): Lane {
+  const { models, isFree } = facts
+  const [first = NO_MODEL] = models
+  const list = isFree ? element('datalist', { id: `${id}-list` }) : element('select', { id })
+  for (const name of models) if (name !== NO_MODEL) list.append(element('option', { value: name }, name))
+  const model =
+    list instanceof HTMLSelectElement
+      ? list
+      : element('input', { id, list: list.id, value: first, spellcheck: false, autocomplete: 'off' })
+  const view = new AnswerView(label === 'Model' ? 'Answer' : 'Second answer', facts)
+  view.root.hidden = id !== 'model'
+  const chosen = element('div', { class: 'field' }, element('label', { for: id }, label), model, isFree ? list : null)
+  return { model, chosen, view }
 }
 
 /** The request as code, which is selectable where the clipboard is not available. */
@@ -80,13 +118,10 @@ function createCopyAs(codeFor: (language: CopyLanguage) => string) {
   let chosen: CopyLanguage = 'curl'
   const code = element('pre', { tabindex: 0, role: 'region', 'aria-label': 'Code' })
   const said = element('span', { class: 'hint', role: 'status' })
-  const buttons = COPY_LANGUAGES.map((language) =>
-    element(
-      'button',
-      { type: 'button', 'aria-pressed': String(language === chosen), click: () => void copy(language) },
-      language,
-    ),
-  )
+  const buttons = COPY_LANGUAGES.map((language) => {
+    const isChosen = String(language === chosen)
+    return element('button', { type: 'button', 'aria-pressed': isChosen, click: () => void copy(language) }, language)
+  })
   const renew = (): void => setText(code, codeFor(chosen))
   const copy = async (language: CopyLanguage): Promise<void> => {
     chosen = language

@@ -25,6 +25,7 @@ import { pipelinesOf } from '../generations.js'
 import { type Loop, type LoopPlace } from '../loop.js'
 import { providerStatusesOf } from '../loop-server.js'
 import { ConfigHistory } from './config-history.js'
+import { createTrials } from './trials.js'
 
 /** Bytes of the mark that distinguishes the streams of this process from those of another one. */
 const SEED_BYTES = 6
@@ -116,6 +117,7 @@ export class LoopAdmin {
       providers: () => providersOf(loop),
       paused: new Set(),
       version: readVersion,
+      trials: createTrials(loop),
       accounts: () => this.#loop.accounts,
       fileKeys: () => loop.current.config.keys,
     }

@@ -1,0 +1,71 @@
+// Requests that an operator tries under a key of a client: whose key it is, which models it may use, and the way into the pipeline. They
+// are limited, metered and logged as any other request of that key.
+import { type AdminContext } from '../../admin/context.js'
+import { needsKeys } from '../../config/resolve/gateway-keys.js'
+import { GatewayError } from '../../errors.js'
+import { type KeyIdentity } from '../../pipeline/client.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { type Loop, SURFACES } from '../loop.js'
+import { listModels } from '../model-list.js'
+
+type Trials = AdminContext['trials']
+
+/** The trials of one event loop. */
+export function createTrials(loop: Loop): Trials {
+  const surfaces = triedSurfaces()
+  return {
+    paths: [...surfaces.keys()],
+    async models(keyName) {
+      const key = await findKey(loop, keyName)
+      return listModels(loop.current, key).map(({ id }) => String(id))
+    },
+    async prepare(keyName, path) {
+      const surface = surfaces.get(path)
+      if (surface === undefined) {
+        const message = `Nothing can be tried at ${path}; what can is ${[...surfaces.keys()].join(', ')}.`
+        throw new GatewayError('not_found', { message, param: 'path' })
+      }
+      const key = await findKey(loop, keyName)
+      const refusal = loop.current.refusal(key)
+      if (refusal !== null) throw refusal
+      const { pipeline } = loop.current
+      return (trial, sink) => pipeline.start({ ...trial, surface, key, parameterHeaders: {} }, sink)
+    },
+  }
+}
+
+/** Paths that say nothing about a request but its API. */
+function triedSurfaces(): Map<string, Surface> {
+  const paths = new Map<string, Surface>()
+  for (const surface of SURFACES) {
+    for (const { path, prefix, accept, query, streams, ownKey, counts } of surface.routes) {
+      const saysMore = path.includes('{') || streams === true || ownKey === true || counts === true
+      if (prefix !== undefined || accept !== undefined || query !== undefined || saysMore) continue
+      if (!paths.has(path)) paths.set(path, surface)
+    }
+  }
+  return paths
+}
+
+/** @throws not_found, invalid_request; conflict for a key that may do nothing */
+async function findKey(loop: Loop, name: string | null): Promise<KeyIdentity> {
+  const { config, pipeline } = loop.current
+  if (!needsKeys(config)) return pipeline.authenticate({ authorization: '', apiKey: '' })
+  if (name === null)
+    throw new GatewayError('invalid_request', { message: 'key: needs the name of a key.', param: 'key' })
+  try {
+    return pipeline.renew(await identityNamed(loop, name))
+  } catch (thrown) {
+    const isClosed = thrown instanceof GatewayError && thrown.data.code === 'unauthenticated'
+    throw isClosed ? new GatewayError('conflict', { message: `The key ${name} is disabled or has expired.` }) : thrown
+  }
+}
+
+async function identityNamed(loop: Loop, name: string): Promise<KeyIdentity> {
+  const ofFile = loop.current.config.keys.find((key) => key.name === name)
+  if (ofFile !== undefined) return { index: -1, name, owner: ofFile.keySha256 }
+  const record = (await loop.accounts?.getKey(name)) ?? null
+  const listed = record === null ? null : (loop.ground.accounts?.byId(record.id) ?? null)
+  if (listed === null) throw new GatewayError('not_found', { message: 'No such key.' })
+  return { index: listed.index, name, owner: listed.account.id, account: listed.account }
+}

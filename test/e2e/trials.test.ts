@@ -1,0 +1,62 @@
+// Trials against a real gateway: under which key, at which path, and what is on record.
+import { join } from 'node:path'
+import { test } from 'tap'
+import { READ_KEY, startConsole, WRITE_KEY } from '../helpers/console.js'
+
+const CHAT = 'v1%2Fchat%2Fcompletions'
+const MODELS = { fast: 'openai/echo', calm: 'anthropic/echo' }
+const BODY = { model: 'openai/echo', messages: [{ role: 'user', content: 'as it is' }] }
+
+test('a trial is a request of the key: of the file or the database, with its models and limits, in each API', async (t) => {
+  const accounts = { store: 'sqlite', path: join(t.testdir(), 'accounts.db') }
+  const { gateway, admin } = await startConsole(t, { tokensPerSec: 400, config: { accounts, models: MODELS } })
+  const ask = async (method: string, path: string, body: object | null = null, key = WRITE_KEY) => {
+    const answer = await fetch(`${admin}/admin/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      ...(body === null ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    return { status: answer.status, text, id: answer.headers.get('x-request-id') ?? '' }
+  }
+  await ask('POST', '/keys', { name: 'small', models: ['calm'] })
+  const whole = await ask('POST', `/try/${CHAT}?key=app`, BODY)
+  t.match(JSON.parse(whole.text), { choices: [{ message: { content: 'as it is' } }] })
+  t.match(await gateway.exchange(whole.id), { key: 'app', outcome: 'complete', address: '127.0.0.1' })
+  const stream = await ask('POST', `/try/${CHAT}?key=app`, { ...BODY, stream: true })
+  t.match(stream.text, /data: \[DONE\]\n\n$/)
+  const messages = await ask('POST', '/try/v1%2Fmessages?key=small', {
+    ...BODY,
+    model: 'calm',
+    max_tokens: 9,
+  })
+  t.match(JSON.parse(messages.text), { type: 'message', content: [{ text: 'as it is' }] })
+  t.match(await gateway.exchange(messages.id), { key: 'small' })
+  t.match(await ask('POST', `/try/${CHAT}?key=small`, BODY), { status: 403 }, 'a model that the key may not use')
+
+  const { text } = await ask('GET', '/models?key=small', null, READ_KEY)
+  const ids = (JSON.parse(text) as { data: { id: string }[] }).data.map(({ id }) => id)
+  t.same(ids, ['calm'])
+
+  t.match(await ask('POST', `/try/${CHAT}?key=app`, BODY, READ_KEY), { status: 403 })
+  t.match(await ask('POST', `/try/${CHAT}?key=none`, BODY), { status: 404, text: /No such key/ })
+  t.match(await ask('POST', `/try/${CHAT}`, BODY), { status: 400, text: /needs the name of a key/ })
+  t.match(await ask('POST', '/try/v1%2Ffiles?key=app', BODY), { status: 404, text: /v1\/chat\/completions/ })
+  await ask('PATCH', '/keys/small', { disabled: true })
+  t.match(await ask('POST', '/try/v1%2Fmessages?key=small', BODY), { status: 409, text: /disabled or has expired/ })
+  const audit = JSON.parse((await ask('GET', '/audit?limit=100')).text) as { data: { action: string }[] }
+  const tried = audit.data.filter(({ action }) => action === 'try')
+  t.match(tried, Array(4).fill({ by: 'admin', action: 'try' }))
+  t.match(tried[0], { target: '/v1/chat/completions', after: { key: 'small' } })
+})
+
+test('without gateway keys a trial needs none', async (t) => {
+  const { gateway, admin } = await startConsole(t, { tokensPerSec: 400, config: { keys: [] } })
+  const answer = await fetch(`${admin}/admin/v1/try/${CHAT}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${WRITE_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(BODY),
+  })
+  t.equal(answer.status, 200)
+  t.match(await gateway.exchange(answer.headers.get('x-request-id') ?? ''), { key: null, outcome: 'complete' })
+})
