@@ -1,6 +1,7 @@
 // The console on the admin listener: the page of whoever is on call. It uses the admin API alone, so that a script can have whatever it
 // shows.
 import { AdminApi, ApiError, type Who } from './api.js'
+import { BUDGETS_SCREEN } from './budgets/budgets-screen.js'
 import { byId, element, fill } from './dom.js'
 import { CONFIG_SCREEN } from './gateway/config-screen.js'
 import { PROVIDERS_SCREEN } from './gateway/providers-screen.js'
@@ -17,6 +18,7 @@ const SCREENS: readonly Screen[] = [
   REQUESTS_SCREEN,
   PROVIDERS_SCREEN,
   KEYS_SCREEN,
+  BUDGETS_SCREEN,
   CONFIG_SCREEN,
   TRY_SCREEN,
 ]

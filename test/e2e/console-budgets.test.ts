@@ -1,0 +1,34 @@
+// The console's budgets, in a real Chromium: what a request takes of one is seen by itself. Skipped where there is no Chromium.
+import { join } from 'node:path'
+import { test } from 'tap'
+import { findChromium } from '../helpers/browser.js'
+import { createVisits, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
+import { LOOKS } from '../helpers/visitor.js'
+
+const CHROMIUM = findChromium()
+const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
+
+test('a budget shows what requests have taken of it, without being asked', { skip }, async (t) => {
+  const accounts = { store: 'sqlite', path: join(t.testdir(), 'accounts.db') }
+  const { gateway, url, admin } = await startConsole(t, { tokensPerSec: 400, config: { accounts } })
+  const create = await fetch(`${admin}/admin/v1/budgets`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${WRITE_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'all-of-us', scope: 'gateway', per: 'day', tokens: 100 }),
+  })
+  t.equal(create.status, 201)
+  const open = await createVisits(t, CHROMIUM ?? '', url)
+  for (const [index, look] of LOOKS.entries()) {
+    const { page, faults, check, picture, until } = await open(look, { at: '#/budgets' })
+    const row = page.getByRole('row').filter({ hasText: 'all-of-us' })
+    await row.getByText('100 tok per day').waitFor()
+    const spent = (await row.locator('[data-label=Spent]').textContent()) ?? ''
+    await stream(gateway, `budget-${index}`, { model: 'openai/echo', max_tokens: 10 })
+    await until(`document.querySelector('[data-label=Spent]').textContent !== ${JSON.stringify(spent)}`)
+    t.match(await row.locator('[data-label=Left]').textContent(), /^\d\d tok$/)
+    t.same(await check(), [], JSON.stringify(look))
+    await picture('budgets')
+    t.same(faults, [])
+    await page.context().close()
+  }
+})
