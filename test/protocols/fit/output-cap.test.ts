@@ -110,3 +110,17 @@ test('a default of the target is lowered as well', (t) => {
   t.equal(limitOf(dialect, { ...task, outputCap: null }, { max_tokens: 900 }).size, 0)
   t.end()
 })
+
+test('a large body is capped without being read in full', (t) => {
+  const messages = [{ role: 'user', content: 'word '.repeat(10_000) }]
+  const bytes = new Uint8Array(Buffer.from(JSON.stringify({ ...REQUESTS['openai-chat'], messages })))
+  const decoded = CODEC.skimBody('openai-chat', bytes)
+  if (decoded === null) throw new Error('not skimmed')
+  const { json, head, facts, members } = decoded
+  const target = { ...fakeTarget('openai-chat'), model: 'm' }
+  const task = { surfaceId: 'openai-chat', body: bytes, json, head, facts, members, target, prompt: null }
+  const passed = CODEC.passBody({ ...task, outputCap: 50, upstreamStream: false })
+  const sent = JSON.parse(Buffer.concat(passed?.pieces ?? []).toString()) as JsonObject
+  t.same(sent, { ...REQUESTS['openai-chat'], messages, max_tokens: 50 })
+  t.end()
+})

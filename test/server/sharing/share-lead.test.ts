@@ -123,6 +123,20 @@ test('an answer that a budget has cut is not kept', async (t) => {
   }
 })
 
+test('an answer from the cache, or of a stream that another one leads, is paid once', async (t) => {
+  for (const sharing of [CACHE, { coalesce: true, cache: null } as const]) {
+    const desk = new FakeDesk({ nano: null, tokens: 1e6 })
+    const rig = new SharingRig(t, sharing, { budgets: desk })
+    await rig.ask()
+    if (sharing.coalesce) await rig.ask()
+    rig.pipe.call.stream()
+    await turn()
+    if (!sharing.coalesce) await answered(rig)
+    t.equal(rig.calls, 1)
+    t.same([desk.reservations.length, desk.settled], [1, [{ nano: 0, tokens: 18 }]])
+  }
+})
+
 test('an answer is of its key, or where the configuration says so of all', async (t) => {
   const rig = new SharingRig(t, CACHE)
   await answered(rig)
