@@ -30,7 +30,8 @@ export function budgetsFor(exchange: ExchangeView, { facts }: DecodedRequest): B
     owner: key.owner,
     accountIndex: key.account === undefined ? -1 : key.index,
     model: facts.model,
-    user: null,
+    // Only an application that is trusted to say so: anyone else could spend what is another user's.
+    user: key.account?.trustUser === true ? (facts.endUser ?? null) : null,
   })
   if (set?.countsMoney === true && facts.raw !== undefined) {
     throw new GatewayError('forbidden', {

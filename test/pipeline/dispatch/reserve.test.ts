@@ -335,3 +335,20 @@ test('a model that thinks unseen is capped by what is reserved, though its answe
     sink.handle?.cancel()
   }
 })
+
+test('the end user is known by the word of a trusted key alone', async (t) => {
+  for (const trustUser of [true, false]) {
+    const limits = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
+    const account = {
+      ...{ id: 'key_1', name: 'app', team: null, models: ['*'], limits, tags: [] },
+      ...{ trustUser, disabled: false, expiresAtMs: null },
+    }
+    const listed = { account, index: 0, version: 1, teamPlace: null }
+    const find = { find: () => null, byIndex: () => listed, byId: () => listed }
+    const { desk, rig } = setUp({ nano: 1e9 }, { accounts: { ...find, nowMs: () => 0, noteUsed: () => undefined } })
+    const key = { index: 0, name: 'app', owner: 'key_1', account }
+    const sink = await rig.ask({ key, body: { user: 'anna' } })
+    t.match(desk.spenders, [{ owner: 'key_1', accountIndex: 0, user: trustUser ? 'anna' : null }])
+    sink.handle?.cancel()
+  }
+})
