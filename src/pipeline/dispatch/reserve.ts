@@ -2,7 +2,6 @@
 // is not sent; another target may be cheaper.
 import { type BudgetRefusal, type BudgetSet } from '../../accounts/budgets/types.js'
 import { GatewayError } from '../../errors.js'
-import { estimateTokens } from '../../model/estimate.js'
 import { type Target, targetName } from '../../model/target.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
@@ -15,6 +14,8 @@ import { Learned, type ModelUse } from '../spending/learned.js'
 
 /** Less than this is no answer; it is also the least that a provider's API accepts as a cap. */
 const LEAST_OUTPUT = 16
+/** No model writes more in one answer: a greater cap of a client must not hold all of a budget. */
+const MOST_OUTPUT = 131_072
 /** Whole answers are capped by what is reserved for them, so they get more than usual. */
 const WHOLE_ANSWER_FACTOR = 4
 
@@ -48,7 +49,6 @@ export function budgetsFor(exchange: ExchangeView, { facts }: DecodedRequest): B
  */
 export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: RouteTarget): Hold {
   const { target } = routed
-  const { decoded, prompt } = exchange
   const rates = ratesFor(exchange, routed)
   if (budgets.countsMoney && rates === null) {
     const name = targetName(target.provider, target.model)
@@ -57,7 +57,7 @@ export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: Rout
     })
   }
   const use = (exchange.context.budgets?.learned ?? new Learned()).of(target)
-  const estimatedTokens = (decoded?.estimatedTokens ?? 0) + estimateTokens(prompt?.length ?? 0)
+  const estimatedTokens = exchange.decoded?.estimatedTokens ?? 0
   const bound = boundOf(rates, Math.ceil(estimatedTokens * use.inputRatio))
   const output = outputOf(exchange, use, target)
   const { least, wanted } = output
@@ -90,9 +90,10 @@ function outputOf({ decoded, context, request }: ExchangeView, use: ModelUse, ta
     facts.endpoint !== undefined || facts.raw !== undefined || request.surface.upstreamFrames !== undefined
   const isStream = facts.stream && !isOther
   const isVisible = isStream && answers === 1 && !hidesThinking(context, target)
+  const most = Math.min(clientCap, target.contextTokens ?? MOST_OUTPUT, MOST_OUTPUT)
   const usual = isVisible ? use.usualOutput : use.usualOutput * WHOLE_ANSWER_FACTOR
   // What runs unseen can use all of the cap that the client has set.
-  const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(clientCap, usual) : clientCap
+  const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(most, usual) : most
   const least = Math.min(clientCap, LEAST_OUTPUT)
   return { least: least * answers, wanted: wanted * answers, answers, clientCap, isVisible }
 }

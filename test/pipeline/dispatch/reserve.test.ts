@@ -352,3 +352,29 @@ test('the end user is known by the word of a trusted key alone', async (t) => {
     sink.handle?.cancel()
   }
 })
+
+test('a cap beyond what any model writes does not hold all of a budget', async (t) => {
+  for (const [contextTokens, most] of [
+    [undefined, 131_072],
+    [8000, 8000],
+  ] as const) {
+    const { desk, rig } = setUp({ tokens: 1e9 }, contextTokens === undefined ? {} : { contextTokens })
+    const sink = await rig.ask({ stream: false, body: { max_tokens: 900_000 } })
+    t.ok((desk.reservations[0]?.tokens ?? 0) < most + 100)
+    t.equal(sentCap(rig), most, 'what is sent is what is reserved')
+    sink.handle?.cancel()
+  }
+})
+
+test('the text of a library prompt is reserved once', async (t) => {
+  const reserved: number[] = []
+  for (const text of ['short', 'x'.repeat(4000)]) {
+    const { desk, rig } = setUp({ tokens: 1e9 }, { prompts: { 'pl/conversation': text } })
+    const whole = { model_name: 'one', user_last_statement: 'Hi', language: 'pl' }
+    const sink = await rig.ask({ surface: 'conversation', whole })
+    reserved.push(desk.reservations[0]?.tokens ?? 0)
+    sink.handle?.cancel()
+  }
+  const [short = 0, long = 0] = reserved
+  t.ok(short > 0 && Math.abs(long - short - 1000) < 20, reserved.join(' '))
+})
