@@ -16,8 +16,10 @@ import { Learned, type ModelUse } from '../spending/learned.js'
 const LEAST_OUTPUT = 16
 /** No model writes more in one answer: a greater cap of a client must not hold all of a budget. */
 const MOST_OUTPUT = 131_072
-/** Whole answers are capped by what is reserved for them, so they get more than usual. */
-const WHOLE_ANSWER_FACTOR = 4
+/** What runs unseen is capped by what is reserved for it, so it gets more than usual, and never so little that a long answer is cut. */
+const UNSEEN_FACTOR = 4
+const LEAST_UNSEEN = 16_384
+const LEAST_THOUGHT = 32_768
 
 /**
  * The budgets that hold for a request; null for none, and for one that costs the operator nothing.
@@ -89,9 +91,11 @@ function outputOf({ decoded, context, request }: ExchangeView, use: ModelUse, ta
   const isOther =
     facts.endpoint !== undefined || facts.raw !== undefined || request.surface.upstreamFrames !== undefined
   const isStream = facts.stream && !isOther
-  const isVisible = isStream && answers === 1 && !hidesThinking(context, target)
+  const isThinking = hidesThinking(context, target)
+  const isVisible = isStream && answers === 1 && !isThinking
   const most = Math.min(clientCap, target.contextTokens ?? MOST_OUTPUT, MOST_OUTPUT)
-  const usual = isVisible ? use.usualOutput : use.usualOutput * WHOLE_ANSWER_FACTOR
+  const unseen = Math.max(use.usualOutput * UNSEEN_FACTOR, isThinking ? LEAST_THOUGHT : LEAST_UNSEEN)
+  const usual = isVisible ? use.usualOutput : unseen
   // What runs unseen can use all of the cap that the client has set.
   const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(most, usual) : most
   const least = Math.min(clientCap, LEAST_OUTPUT)

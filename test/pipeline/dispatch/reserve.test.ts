@@ -290,7 +290,7 @@ test('the cap that is sent is never more than what is left can pay', async (t) =
 test('a whole answer runs unseen: it is capped by what is reserved for all that it asks for', async (t) => {
   const { desk, rig } = setUp({ tokens: 1e9 })
   const whole = await rig.ask({ stream: false, body: { max_tokens: null } })
-  t.equal(sentCap(rig), 4 * 4096)
+  t.equal(sentCap(rig), 16_384)
   whole.handle?.cancel()
   const several = await rig.ask({ body: { max_tokens: 1000, n: 3 } })
   t.ok((desk.reservations[1]?.tokens ?? 0) > 3000)
@@ -331,7 +331,7 @@ test('a model that thinks unseen is capped by what is reserved, though its answe
       recall: (routed: RouteTarget) => ({ ...routed, target: { ...routed.target, thinks: true } }),
     })
     const sink = await rig.ask({ body: { max_tokens: null } })
-    t.equal(sentCap(rig), hides ? 4 * 4096 : null)
+    t.equal(sentCap(rig), hides ? 32_768 : null)
     sink.handle?.cancel()
   }
 })
@@ -377,4 +377,17 @@ test('the text of a library prompt is reserved once', async (t) => {
   }
   const [short = 0, long = 0] = reserved
   t.ok(short > 0 && Math.abs(long - short - 1000) < 20, reserved.join(' '))
+})
+
+test('a rare long answer is not cut because most are short', async (t) => {
+  const { rig } = setUp({ tokens: 1e9 })
+  const use = rig.learned.of({ provider: 'north', model: 'up' })
+  for (let i = 0; i < 30; i++) use.noteOutput(50, 0)
+  const short = await rig.ask({ stream: false, body: { max_tokens: null } })
+  t.equal(sentCap(rig), 16_384)
+  short.handle?.cancel()
+  for (let i = 0; i < 1000; i++) use.noteOutput(8000, 0)
+  const long = await rig.ask({ stream: false, body: { max_tokens: null } })
+  t.ok(Number(sentCap(rig)) >= 32_000)
+  long.handle?.cancel()
 })
