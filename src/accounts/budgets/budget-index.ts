@@ -2,6 +2,8 @@
 // event loops as soon as it is created.
 import { BUDGET_SLOT, type BudgetFacts, type BudgetMemory, decodeFacts, HEADER, RECORD_BYTES, RING } from './memory.js'
 
+const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT
+
 /** A budget and its place in the cells. */
 export type Known = BudgetFacts & { readonly slot: number }
 
@@ -20,7 +22,7 @@ export class BudgetIndex {
   readonly #header: Int32Array
   readonly #changed: Int32Array
   readonly #slots: Int32Array
-  readonly #records: Uint8Array
+  readonly #records: Int32Array
   readonly #matchesGlob: MatchesGlob
   readonly #bySlot = new Map<number, Known>()
   /** By kind and subject; globs of models apart. */
@@ -32,8 +34,10 @@ export class BudgetIndex {
     this.#header = new Int32Array(header)
     this.#changed = new Int32Array(changed)
     this.#slots = new Int32Array(slots)
-    this.#records = new Uint8Array(records)
+    this.#records = new Int32Array(records)
     this.#matchesGlob = matchesGlob
+    // Before the first request: many budgets take a while.
+    if (!this.isEmpty) this.#catchUp()
   }
 
   /** There is no budget at all. */
@@ -91,9 +95,11 @@ export class BudgetIndex {
   }
 
   #copy(slot: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(Math.min(Math.max(0, length), RECORD_BYTES))
-    for (let i = 0; i < bytes.length; i++) bytes[i] = Atomics.load(this.#records, slot * RECORD_BYTES + i)
-    return bytes
+    const bytes = Math.min(Math.max(0, length), RECORD_BYTES)
+    const words = new Int32Array(Math.ceil(bytes / WORD_BYTES))
+    const from = (slot * RECORD_BYTES) / WORD_BYTES
+    for (let i = 0; i < words.length; i++) words[i] = Atomics.load(this.#records, from + i)
+    return new Uint8Array(words.buffer, 0, bytes)
   }
 
   #add(known: Known): void {

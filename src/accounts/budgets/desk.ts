@@ -96,7 +96,7 @@ class LoopBudgetSet implements BudgetSet {
 /** What is held of one budget, in the order in which it was reserved: more than once where a window ended in between. */
 class Part {
   readonly known: Known
-  readonly holds: { readonly window: number; amount: number }[] = []
+  readonly holds: { readonly window: number; readonly startMs: number; amount: number }[] = []
 
   constructor(known: Known) {
     this.known = known
@@ -105,7 +105,7 @@ class Part {
   add(window: number, amount: number): void {
     const last = this.holds.at(-1)
     if (last?.window === window) last.amount += amount
-    else this.holds.push({ window, amount })
+    else this.holds.push({ window, startMs: windowStartMs(this.known.per, window), amount })
   }
 }
 
@@ -153,13 +153,13 @@ class HeldReservation implements Reservation {
     const charges: Charge[] = []
     for (const { known, holds } of this.#parts) {
       let rest = amountOf(spent, known.unit)
-      for (const [i, { window, amount: held }] of holds.entries()) {
+      for (const [i, { window, startMs, amount: held }] of holds.entries()) {
         // What was more than reserved belongs to the last of its windows.
         const share = i === holds.length - 1 ? rest : Math.min(rest, held)
         rest -= share
         const debt = cells.settle(known.slot, window, { held, spent: share })
         if (debt > 0 && known.unit === 'usd') counters.budgetDebt(debt)
-        if (share > 0) charges.push(chargeOf(known, window, share))
+        if (share > 0) charges.push(chargeOf(known, startMs, share))
       }
       cells.release(known.slot)
     }
@@ -235,14 +235,15 @@ function wholeNumber(amount: number): number {
 }
 
 function chargesOf(parts: readonly Part[]): Charge[] {
-  return parts.flatMap(({ known, holds }) => holds.map(({ window, amount }) => chargeOf(known, window, amount)))
+  const charges: Charge[] = []
+  for (const { known, holds } of parts) {
+    for (const { startMs, amount } of holds) charges.push(chargeOf(known, startMs, amount))
+  }
+  return charges
 }
 
-function chargeOf({ id, per, unit }: Known, window: number, amount: number): Charge {
-  const windowMs = windowStartMs(per, window)
-  return {
-    ...{ budgetId: id, windowStartMs: windowMs },
-    nano: unit === 'usd' ? amount : 0,
-    tokens: unit === 'tokens' ? amount : 0,
-  }
+function chargeOf({ id, unit }: Known, windowStart: number, amount: number): Charge {
+  return unit === 'usd'
+    ? { budgetId: id, windowStartMs: windowStart, nano: amount, tokens: 0 }
+    : { budgetId: id, windowStartMs: windowStart, nano: 0, tokens: amount }
 }

@@ -81,11 +81,15 @@ export function encodeFacts({ id, name, kind, subject, per, unit, epoch }: Budge
 
 /** @see encodeFacts */
 export function decodeFacts(bytes: Uint8Array): BudgetFacts {
-  const packed = JSON.parse(Buffer.from(bytes).toString('utf8')) as PackedFacts
-  const [id, name, kind, subject, per, unit, epoch] = packed
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
+  const [id, name, kind, subject, per, unit, epoch] = JSON.parse(text) as PackedFacts
   return {
-    ...{ id, name, subject, epoch, unit: unit === 0 ? 'usd' : 'tokens' },
+    id,
+    name,
     kind: SUBJECT_KINDS[kind] ?? 'gateway',
+    subject,
     per: BUDGET_PERIODS[per] ?? 'total',
+    unit: unit === 0 ? 'usd' : 'tokens',
+    epoch,
   }
 }
