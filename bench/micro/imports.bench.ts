@@ -21,7 +21,7 @@ const MODULES = [
     'ioredis',
   ],
   ...['src/server/engine/engine.js', 'src/config/load.js', 'src/protocols/index.js', 'src/simulator/simulator.js'],
-  ...['src/gateway.js', 'src/main/launch.js'],
+  ...['src/gateway.js', 'src/main/launch.js', 'src/telemetry/traces/otlp.js'],
 ]
 
 /** Runs in the fresh process: milliseconds of the import, megabytes it left behind. */

@@ -1,6 +1,8 @@
 // Traces of a running gateway, as a collector receives them: one tree a request, tokens counted once, and nothing that is secret.
+import { once } from 'node:events'
 import { test } from 'tap'
 import { request } from 'undici'
+import { WebSocket } from 'ws'
 import { Collector, type ReceivedSpan } from '../helpers/collector.js'
 import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
 import {
@@ -250,4 +252,47 @@ test('who comes back to a stream has a span of its own, linked to the request th
   const repeated = await collector.trace(retry.traceId)
   t.match(repeated, [{ kind: 'server', links: [link], attributes: { 'sluice.shared': 'retry' } }])
   t.equal(repeated.length, 1, 'it asked no model')
+})
+
+test('the chats of a WebSocket are in the trace of its upgrade, and one that is taken up again is linked to its first part', async (t) => {
+  const collector = await Collector.listen(t)
+  const gateway = await startGateway(t, {
+    env: collector.env,
+    config: {
+      keys: [{ name: 'team-a', key: API_KEY }],
+      providers: { quick: provider(await listen(t, STREAM)) },
+      models: { fast: 'quick/m' },
+    },
+  })
+  const headers = { authorization: `Bearer ${API_KEY}`, traceparent: TRACEPARENT }
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, 'sluice.v1', { headers })
+  await once(socket, 'open')
+  const said: { type: string; stream?: string }[] = []
+  const doneAgain = (count: number) =>
+    new Promise<void>((resolve) => {
+      socket.on('message', (message) => {
+        said.push(JSON.parse(String(message)))
+        if (said.filter(({ type }) => type === 'done').length === count) resolve()
+      })
+    })
+  const first = doneAgain(1)
+  const messages = [{ role: 'user', content: PROMPT }]
+  socket.send(JSON.stringify({ type: 'chat', id: 'a', resume: true, request: { model: 'fast', messages } }))
+  await first
+  socket.removeAllListeners('message')
+  const stream = said.find(({ type }) => type === 'opened')?.stream
+  const again = doneAgain(2)
+  socket.send(JSON.stringify({ type: 'resume', id: 'a', stream, after: 0 }))
+  await again
+  socket.close()
+  await collector.until(() => collector.spans.some(({ name }) => name === 'resume openai-chat'))
+  const ran = collector.spans.find(({ name }) => name === 'WS openai-chat')
+  const resumed = collector.spans.find(({ name }) => name === 'resume openai-chat')
+  t.match(ran, {
+    traceId: CALLER.traceId,
+    parentId: CALLER.spanId,
+    kind: 'server',
+    attributes: { 'url.path': '/v1/ws' },
+  })
+  t.match(resumed, { traceId: CALLER.traceId, parentId: CALLER.spanId, links: [`${ran?.traceId}-${ran?.spanId}`] })
 })
