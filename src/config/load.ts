@@ -26,6 +26,8 @@ export const ENV_FILE = '.env'
 export type Overrides = {
   /** `--config` */
   readonly config?: string
+  /** The text of the configuration, in place of any file: of a program that starts a gateway by itself. */
+  readonly text?: string
   readonly host?: string
   /** As written; checked like any other value. */
   readonly port?: string
@@ -129,6 +131,7 @@ function readVariables(sources: ConfigSources): Variables {
 
 /** A file that was named must exist; the default one need not. */
 function findFile(sources: ConfigSources, variables: Variables): { path: string | null; text: string } {
+  if (sources.overrides.text !== undefined) return { path: null, text: sources.overrides.text }
   const named = sources.overrides.config ?? (variables.SLUICE_CONFIG || undefined)
   const path = resolve(sources.cwd, named ?? DEFAULT_FILE)
   const text = sources.readFile(path)

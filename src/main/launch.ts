@@ -14,7 +14,7 @@ import { createGateway } from '../gateway.js'
 import { workerEntry } from '../package-files.js'
 import { loadEngine } from '../server/engine/engine.js'
 import { BUILT_IN_TOKENS_PER_SEC } from '../simulator/command.js'
-import { createSimulator } from '../simulator/simulator.js'
+import { createSimulator, type Simulator } from '../simulator/simulator.js'
 import { type StoreThread } from '../threads/messages.js'
 import { Supervisor } from '../threads/supervisor.js'
 import { PriceRefresher } from './price-refresher.js'
@@ -42,6 +42,8 @@ export type LaunchOptions = {
 
 /** A gateway that listens on all its event loops. */
 export type Launched = {
+  /** Where it listens. */
+  readonly url: string
   /** Reads the configuration again; for SIGHUP. Errors in it are logged. */
   reload(): void
   /** Reopens the log file at its path. */
@@ -60,7 +62,7 @@ export type Launched = {
  * @throws misconfigured when the configuration is wrong or the port cannot be had
  */
 export async function launch({ overrides, print, warn, isTerminal, onLoopDied }: LaunchOptions): Promise<Launched> {
-  const read = createConfigReader(overrides)
+  const { read, close: closeReader } = createConfigReader(overrides)
   const initial = await read()
   const { config, files } = initial
   const { build } = loadEngine()
@@ -89,7 +91,8 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   for (const warning of [...config.warnings, ...faults]) warn(`warning: ${warning}`)
   const version = readVersion()
   const { configFile: file, origins = {} } = initial
-  first.tellStart({ url: originOf(config, port), version, engine: build }, { file, origins })
+  const url = originOf(config, port)
+  first.tellStart({ url, version, engine: build }, { file, origins })
   const say = startLineStream(config, isTerminal) === 'stdout' ? print : warn
   say(renderStartLine(config, { port, version, build }))
   const tell = first.tellReload
@@ -108,6 +111,7 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   void refresher.start()
   const watch = watchFiles(files, () => reloader.request())
   return {
+    url,
     reopenLogs: () => supervisor.reopenLogs(),
     reload() {
       void supervisor.reopenLogs()
@@ -119,32 +123,45 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
       refresher.stop()
       const { drainGraceMs } = reloader.config.server
       const limits = drainLimits(reloader.config)
-      setTimeout(() => warn(renderDrainLine(limits)), DRAIN_NOTICE_MS)
+      const notice = setTimeout(() => warn(renderDrainLine(limits)), DRAIN_NOTICE_MS)
       const drained = supervisor
         .drain(hasGrace ? drainGraceMs : 0)
         .then(() => Promise.all([thread.close(), accounts.close(), first.closeStores()]))
-      await Promise.race([drained, pause(limits.sharedMs + EXIT_SLACK_MS)])
+      await within(limits.sharedMs + EXIT_SLACK_MS, drained)
+      clearTimeout(notice)
+      closeReader()
     },
-    endNow: () => Promise.race([supervisor.endNow().then(() => true), pause(END_MS).then(() => false)]),
+    async endNow() {
+      return (await within(END_MS, supervisor.endNow())) !== LATE
+    },
   }
+}
+
+type ConfigReader = {
+  readonly read: () => Promise<ReadConfig>
+  /** Ends the built-in simulator, if it serves. */
+  readonly close: () => void
 }
 
 /**
  * Reads the configuration at start and at each reload. The result of looking for a local server is kept, so that one that is too busy to
  * answer later does not disappear. The built-in simulator serves if there is no other provider.
  */
-function createConfigReader(overrides: Overrides): () => Promise<ReadConfig> {
+function createConfigReader(overrides: Overrides): ConfigReader {
   const catalog = readCatalog()
   const found = new Map<string, Promise<string | null>>()
+  let simulator: Simulator | null = null
   let simulatorPort: Promise<number> | null = null
-  const startSimulator = (): Promise<number> =>
-    createSimulator({ uws: loadEngine().uws, tokensPerSecond: BUILT_IN_TOKENS_PER_SEC }).listen(0)
+  const startSimulator = (): Promise<number> => {
+    simulator = createSimulator({ uws: loadEngine().uws, tokensPerSecond: BUILT_IN_TOKENS_PER_SEC })
+    return simulator.listen(0)
+  }
   const getOnce: LocalGet = (url, timeoutMs) => {
     const answer = found.get(url) ?? getLocal(url, timeoutMs)
     found.set(url, answer)
     return answer
   }
-  return async function read() {
+  async function read(): Promise<ReadConfig> {
     const loaded = readConfig(overrides, catalog)
     const { configFile, isBlank, providerDefaults, origins } = loaded
     const files = filesOf(loaded)
@@ -154,8 +171,20 @@ function createConfigReader(overrides: Overrides): () => Promise<ReadConfig> {
     const origin = `http://127.0.0.1:${await simulatorPort}`
     return { config: withSimulator(config, { catalog, origin, providerDefaults }), files, configFile, isBlank, origins }
   }
+  return { read, close: () => simulator?.close() }
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+const LATE = Symbol('late')
+
+/** What it resolves with, or LATE after so long. */
+async function within<T>(ms: number, awaited: Promise<T>): Promise<T | typeof LATE> {
+  let timer: NodeJS.Timeout | null = null
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(resolve, ms, LATE)
+  })
+  try {
+    return await Promise.race([awaited, late])
+  } finally {
+    if (timer !== null) clearTimeout(timer)
+  }
 }

@@ -101,6 +101,8 @@ export class Supervisor {
     this.#isDraining = true
     const asked = [...this.#workers.values()].map((worker) => ask(worker, { type: 'drain', graceMs }, 'drained'))
     await Promise.all([this.#loop.drain(graceMs), ...asked])
+    // A program that goes on without its gateway may end; threads of event loops never end by themselves.
+    for (const worker of this.#workers.values()) worker.unref()
   }
 
   /** Ends all loops together, whatever their state. */

@@ -209,3 +209,11 @@ test('where each value was set is told: file and line, variable or option; never
   t.same(loadConfig(sources({ files, env: {} })).origins, {}, 'where nobody asks')
   t.end()
 })
+
+test('a text that a program gives takes the place of every file; the environment applies all the same', (t) => {
+  const files = { '/w/sluice.yaml': 'server: { port: 1 }', '/w/.env': 'LOG_LEVEL=debug' }
+  const overrides = { text: '{"server":{"port":2}}' }
+  const loaded = loadConfig(sources({ files, env: { SLUICE_CONFIG: '/no' }, overrides }))
+  t.match(loaded, { configFile: null, config: { server: { port: 2 }, log: { level: 'debug' } } })
+  t.end()
+})
