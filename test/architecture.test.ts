@@ -471,7 +471,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/admin/routes/records.ts', 'test/admin/routes/keys.test.ts'],
   ['src/admin/routes/openapi.ts', 'test/admin/routes/all-routes.test.ts'],
   ['src/admin/routes/requests.ts', 'test/admin/routes/all-routes.test.ts'],
-  ['src/admin/routes/try.ts', 'test/e2e/trials.test.ts'],
+  ['src/admin/routes/console/try.ts', 'test/e2e/trials.test.ts'],
   ['src/gateway/admin/trials.ts', 'test/e2e/trials.test.ts'],
   ['src/console/budgets/budgets-screen.ts', 'test/e2e/console-budgets.test.ts'],
   ['src/console/trial/trial-screen.ts', 'test/e2e/console-playground.test.ts'],

@@ -5,14 +5,14 @@ import { type AdminContext } from '../context.js'
 import { type AdminRoute, adminRoute } from '../http/admin-route.js'
 import { budgetRoutes } from './budgets.js'
 import { configurationRoutes } from './configuration.js'
+import { sessionRoutes } from './console/session.js'
+import { tryRoutes } from './console/try.js'
 import { keyRoutes } from './keys.js'
 import { createAdminOpenApi } from './openapi.js'
 import { providerRoutes } from './providers.js'
 import { requestRoutes } from './requests.js'
-import { sessionRoutes } from './session.js'
 import { streamRoutes } from './streams.js'
 import { teamRoutes } from './teams.js'
-import { tryRoutes } from './try.js'
 
 /** All routes. */
 export function createAdminRoutes(context: AdminContext): AdminRoute[] {

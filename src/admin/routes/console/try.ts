@@ -1,9 +1,9 @@
 // Trials: a request that an operator sends under a key of a client, as the console's playground does. It is answered as that client would
 // be, by another origin than the one that clients use.
 import { Type } from 'typebox'
-import { type AdminContext } from '../context.js'
-import { type AdminRoute, adminRoute } from '../http/admin-route.js'
-import { refused } from '../http/answers.js'
+import { type AdminContext } from '../../context.js'
+import { type AdminRoute, adminRoute } from '../../http/admin-route.js'
+import { refused } from '../../http/answers.js'
 
 const KeyOfTrial = Type.Object(
   { key: Type.Optional(Type.String({ maxLength: 64, description: 'Name of a gateway key; without keys none' })) },

@@ -1,6 +1,6 @@
 // Logging in by a browser: what a session may, what it needs, when it ends, and what is on record of it.
 import { test } from 'tap'
-import { adminContext, FakeLoop, READ_KEY, startAdmin, WRITE_KEY } from '../../helpers/admin.js'
+import { adminContext, FakeLoop, READ_KEY, startAdmin, WRITE_KEY } from '../../../helpers/admin.js'
 
 const START = { streams: () => [], pause: () => null, providers: () => [] }
 const PROVIDER = { name: 'north', protocol: 'p', baseUrl: 'http://127.0.0.1', breaker: 'closed' }

@@ -1,7 +1,7 @@
 // Sessions of browsers: the console gives an admin key once and is known by a cookie and a token from then on.
 import { Type } from 'typebox'
-import { type AdminContext } from '../context.js'
-import { type AdminRoute, adminRoute } from '../http/admin-route.js'
+import { type AdminContext } from '../../context.js'
+import { type AdminRoute, adminRoute } from '../../http/admin-route.js'
 
 const Who = { name: Type.String({ description: 'Of the admin key' }), role: Type.Enum(['read', 'write']) }
 const MAX_KEY_CHARS = 4096
