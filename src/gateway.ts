@@ -139,6 +139,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       await stopping
       await loop.jobs.close()
       await ground.budgets?.close()
+      await loop.rollupWriter?.finish()
       loop.accounts?.close()
       if (loopIndex !== 0) await ground.responses.close()
       await ground.sharedLimits?.close()

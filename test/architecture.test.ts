@@ -109,7 +109,7 @@ const ROOMS: RoomOrder = {
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['redis', 'sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
-  accounts: ['client', 'thread', 'messages', 'database', 'directory', 'budgets', 'secret', 'store', 'types'],
+  accounts: ['client', 'thread', 'messages', 'database', 'directory', 'budgets', 'secret', 'store', 'rollups', 'types'],
   telemetry: ['log', 'metrics', 'traces', 'recent', 'records'],
   pipeline: [
     ...[
@@ -349,7 +349,6 @@ test('a file of a few lines with one importer is a part of that', (t) => {
     'src/protocols/ollama-chat/dialect/limit-output.ts': 'the rule of one wire, beside those of the others',
     'src/protocols/openai-chat/dialect/limit-output.ts': 'the rule of one wire, beside those of the others',
     'src/protocols/openai-responses/dialect/limit-output.ts': 'the rule of one wire, beside those of the others',
-    'src/pipeline/settle.ts': 'a stage, which the exchange is given from above',
     'src/threads/collector.ts': 'a measured setting of the process, with its test of the flags',
     'src/upstream/path.ts': 'a check against attacks, with their list as its test',
   }
@@ -492,7 +491,11 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/accounts/database/keys.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/postgres-line.ts', 'test/accounts/database/postgres.test.ts'],
   ['src/accounts/database/rows.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/rollups/spend-reports.ts', 'test/accounts/database/rollups/add-rollups.test.ts'],
+  ['src/accounts/database/rollups/user-names.ts', 'test/accounts/database/rollups/add-rollups.test.ts'],
   ['src/accounts/database/sqlite.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/rollups/tables.ts', 'test/accounts/database/schema.test.ts'],
+  ['src/accounts/rollups/types.ts', 'test/accounts/rollups/loop-rollups.test.ts'],
   ['src/accounts/database/teams.ts', 'test/accounts/client.test.ts'],
   ['src/jobs/sqlite/deliveries.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/jobs.ts', 'test/jobs/sqlite/store.test.ts'],

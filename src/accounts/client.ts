@@ -24,6 +24,7 @@ const CALL_NAMES = [
     'adjustBudget',
     'addSpend',
   ] as const),
+  ...(['addRollups', 'reportSpend', 'reportKeyUsage'] as const),
 ] as const satisfies readonly (keyof AccountCalls)[]
 
 export type AccountsOptions = AccountsStart & {

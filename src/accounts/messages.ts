@@ -2,6 +2,7 @@
 import { type MessagePort } from 'node:worker_threads'
 import { type SharedLimits } from '../limit/local/place-cells.js'
 import { type ErrorData } from '../model/error.js'
+import { type RollupDays } from './database/rollups/add-rollups.js'
 import { type DirectoryMemory } from './directory/memory.js'
 import { type AccountCalls, type AccountsEvent, type KeyUse } from './store.js'
 
@@ -21,6 +22,8 @@ export type AccountsStart = {
   readonly isSingleNode?: boolean
   /** The folder of the journals of budgets; absent: there are none. */
   readonly journal?: string
+  /** How long rollups of spend are kept; absent: for ever. */
+  readonly rollups?: RollupDays
   /** One Float64, added to the thread's clock: for tests that move time. */
   readonly clockOffset: SharedArrayBuffer | null
 }

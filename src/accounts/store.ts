@@ -1,5 +1,7 @@
 // The contract of the store of keys and teams, the same for every database. An event loop calls it over a port; the database itself,
 // and the directory that all loops read keys from, belong to one thread (thread.ts). No request of a client ever waits for it.
+import { type KeyUsage, type SpendPage, type SpendQuery } from './rollups/reports.js'
+import { type RollupBatch } from './rollups/types.js'
 import {
   type AuditEntry,
   type AuditRecord,
@@ -89,6 +91,13 @@ export type AccountCalls = {
   ): Promise<{ readonly id: string; readonly amount: number }>
   /** What event loops have settled, each batch once; `gone`: journals that have no file any more. */
   addSpend(batches: readonly SpendBatch[], gone: readonly string[]): Promise<void>
+
+  /** Adds what an event loop has counted; a batch that was added before changes nothing. */
+  addRollups(batch: RollupBatch): Promise<void>
+  /** Sums of what was spent, in the order of what they are by. */
+  reportSpend(query: SpendQuery): Promise<SpendPage>
+  /** `owner`: as in RollupSource. */
+  reportKeyUsage(owner: string): Promise<KeyUsage>
 
   /** For what is no change of keys, teams and budgets; those are recorded by themselves. */
   appendAudit(entry: AuditEntry): Promise<void>

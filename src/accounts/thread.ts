@@ -15,6 +15,8 @@ import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
 import { Keys } from './database/keys.js'
+import { forgetRollups } from './database/rollups/add-rollups.js'
+import { UserNames } from './database/rollups/user-names.js'
 import { type AccountsDatabase, type Database, type Ground } from './database/rows.js'
 import { DirectoryWriter } from './directory/writer.js'
 import {
@@ -25,6 +27,7 @@ import {
   type ToAccounts,
   type ToStore,
 } from './messages.js'
+import { DAY_MS } from './rollups/types.js'
 import { type AccountCalls, type KeyUse } from './store.js'
 import { type Listing } from './types.js'
 
@@ -32,6 +35,8 @@ import { type Listing } from './types.js'
 const LOOK_EVERY_MS = 1000
 /** How often it is written when keys were last used. */
 const USES_EVERY_MS = 60_000
+/** How often rollups that are old are deleted: those of an hour at a time. */
+const FORGET_EVERY_MS = 3_600_000
 /** Keys that one line names. */
 const MAX_NAMED = 10
 const NEEDS_SINGLE_NODE =
@@ -88,6 +93,7 @@ class AccountsThread {
   #uses = new Map<string, number>()
   #timer: NodeJS.Timeout | null = null
   #looking: NodeJS.Timeout | null = null
+  #forgetting: NodeJS.Timeout | null = null
   #isLooking = false
   #isAway = false
 
@@ -101,6 +107,7 @@ class AccountsThread {
       nowMs,
       random: randomBytes,
       maxKeys: start.directory.maxKeys,
+      users: new UserNames(),
       isReserved: (name) => this.#reserved.has(name),
       noBudgets: database.shared === null || start.isSingleNode === true ? null : NEEDS_SINGLE_NODE,
       usageOf: (id) => this.#budgets.usage(id),
@@ -133,8 +140,10 @@ class AccountsThread {
     await this.#commits.run((db) => forgetJournals(db, ids))
   }
 
-  /** Looks each second, and at each hint, for what other nodes have changed. */
+  /** Looks each second, and at each hint, for what other nodes have changed; forgets what is old. */
   follow(): void {
+    void this.#forget()
+    this.#forgetting = setInterval(() => void this.#forget(), FORGET_EVERY_MS)
     const { shared } = this.#options.database
     if (shared === null) return
     shared.listen(() => void this.#look())
@@ -165,7 +174,7 @@ class AccountsThread {
   }
 
   async close(): Promise<void> {
-    if (this.#looking !== null) clearInterval(this.#looking)
+    for (const timer of [this.#looking, this.#forgetting]) if (timer !== null) clearInterval(timer)
     await this.#writeUses()
     await this.#commits.idle()
     await this.#options.database.close()
@@ -210,6 +219,16 @@ class AccountsThread {
     if (!isThere || !this.#isAway) return
     this.#isAway = false
     this.#options.tell({ type: 'trouble', message: 'is available again' })
+  }
+
+  /** What cannot be done now is done the next time. */
+  async #forget(): Promise<void> {
+    const { rollups } = this.#options.start
+    if (rollups === undefined) return
+    const nowMs = this.#ground.nowMs()
+    await this.#commits
+      .run((db) => forgetRollups(db, rollups, Math.floor(nowMs / DAY_MS), nowMs))
+      .catch(() => undefined)
   }
 
   /** A database that is away is told of once, until it is there again. */

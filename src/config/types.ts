@@ -59,6 +59,8 @@ export type AccountsConfig = {
   readonly journal: string
   /** No other gateway uses the database of the postgres store. */
   readonly singleNode: boolean
+  /** How long sums of what keys have spent are kept. */
+  readonly spend: { readonly hourlyDays: number; readonly dailyDays: number }
 }
 
 export type ServerConfig = {

@@ -4,6 +4,7 @@
 //   loop (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
 import { type DirectoryMemory } from '../accounts/directory/memory.js'
+import { type LoopRollups } from '../accounts/rollups/loop-rollups.js'
 import { secretsOfCredentials } from '../config/credential-types.js'
 import { type SlotTable, targetNames } from '../config/live/slot-table.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
@@ -69,6 +70,8 @@ export type LoopResources = {
   readonly accounts: LoopAccounts | null
   /** Budgets of that database, whatever the configuration; null without one. */
   readonly budgets: LoopBudgeting | null
+  /** What its keys spend; null without a database. */
+  readonly rollups: LoopRollups | null
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
@@ -137,6 +140,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     accounts: resources.accounts,
     budgets: resources.budgets?.budgeting ?? null,
     tracer,
+    rollups: resources.rollups,
     secrets: new AnswerSecrets((provider) => upstream.secretsOf(provider)),
   }
   const pipeline = createPipeline(parts)

@@ -97,6 +97,7 @@ function tendAccounts(loop: Loop, server: Pick<Server, 'closeOf'>): void {
   const { accounts } = loop.ground
   if (accounts === null) return
   endOfClosedAccounts(loop, server)
+  loop.rollupWriter?.write()
   const uses = accounts.takeUses()
   if (uses.length > 0) loop.accounts?.noteUsed(uses)
 }

@@ -1,7 +1,9 @@
 // What one event loop has for its whole life: memory shared with the other loops, connections, workers, breakers, the job store,
 // and the generation for new requests. Only the current and retired generations ever change; see generations.ts.
+import { randomUUID } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
 import { createDirectoryMemory, type DirectoryMemory } from '../accounts/directory/memory.js'
+import { LoopRollups } from '../accounts/rollups/loop-rollups.js'
 import { type AccountsStore } from '../accounts/store.js'
 import { openLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
@@ -30,6 +32,7 @@ import { CredentialStore } from '../upstream/credentials/credentials.js'
 import { Pools } from '../upstream/pool/pools.js'
 import { LoopAccounts } from './accounts/loop-accounts.js'
 import { createLoopBudgets } from './accounts/loop-budgets.js'
+import { type RollupWriter } from './accounts/rollup-writer.js'
 import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
@@ -103,6 +106,8 @@ export type Loop = {
   readonly bell: Bell
   /** This loop's way to the account database, from before it listens; null without one. */
   accounts: AccountsStore | null
+  /** Writes its rollups there. */
+  rollupWriter: RollupWriter | null
   current: Generation
   retired: Retired[]
 }
@@ -155,6 +160,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
             ...{ accounts, journal: config.accounts.journal, counters: metrics },
             store: () => loop.accounts,
           }),
+    rollups: accounts === null ? null : new LoopRollups(randomUUID(), Date.now),
     requestIdSeed: createRequestIdSeed(),
     spans: createSpanExport(config.telemetry, {
       count: (result, count) => metrics.spans(result, count),
@@ -183,6 +189,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
     jobs,
     bell: new Bell(),
     accounts: null,
+    rollupWriter: null,
     current: createGeneration(config, cells.ledger, ground),
     retired: [],
   }

@@ -1,6 +1,8 @@
 // The parts that the stages of the pipeline share: one set per event loop, joined by gateway.ts.
 import { type BudgetDesk } from '../accounts/budgets/types.js'
 import { type Listed } from '../accounts/directory/reader.js'
+import { type Spending } from '../accounts/rollups/loop-rollups.js'
+import { type RollupCounts } from '../accounts/rollups/types.js'
 import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
@@ -45,6 +47,8 @@ export type PipelineContext = {
   readonly tracer?: Tracer | null
   /** Null or absent: all keys are those of the configuration. */
   readonly accounts?: AccountSource | null
+  /** Null or absent: it is not added up what keys spend. */
+  readonly rollups?: SpendCounter | null
 }
 
 /** The budgets of the loop, and what is learned for their reservations. */
@@ -62,6 +66,9 @@ export type AccountSource = {
   /** It was let in. Called for each request. */
   noteUsed(id: string): void
 }
+
+/** Adds up in memory what keys spend, and never throws. */
+export type SpendCounter = { add(spending: Spending, counts: RollupCounts): void }
 
 /** How answers are named and stored. */
 export type Responses = {

@@ -1,4 +1,6 @@
 // The last stage, exactly once per exchange: releases what was taken, counts, and writes the log line.
+
+import { countExchange } from './delivery/count-spend.js'
 import { createRecord } from './delivery/record.js'
 import { type Ending, type ExchangeView } from './exchange.js'
 import { release } from './stages/admit.js'
@@ -21,4 +23,5 @@ export function settle(exchange: ExchangeView, ending: Ending): void {
   })
   metrics.exchangeSettled(record)
   log.exchange(record)
+  countExchange(exchange, record)
 }

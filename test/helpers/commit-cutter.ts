@@ -8,7 +8,7 @@ export type CommitCutter = {
   cutAt: 'before' | 'after' | null
 }
 
-const CHANGES = ['insert into "sluice"."changes"', 'insert into "sluice"."budget_journals"']
+const CHANGES = ['changes', 'budget_journals', 'rollup_writers'].map((table) => `insert into "sluice"."${table}"`)
 
 export async function startCommitCutter(t: Teardown, targetPort: number): Promise<CommitCutter> {
   const sockets = new Set<Socket>()

@@ -128,7 +128,15 @@ export function createConfig(options: RigOptions): Config {
   const twins = { targets: [...model('', 'north').targets, ...model('', 'south').targets] }
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT
   return {
-    accounts: { store: 'off', path: '', url: null, maxKeys: 1, journal: '', singleNode: false },
+    accounts: {
+      store: 'off',
+      path: '',
+      url: null,
+      maxKeys: 1,
+      journal: '',
+      singleNode: false,
+      spend: { hourlyDays: 35, dailyDays: 400 },
+    },
     server: {
       host: '127.0.0.1',
       port: 0,

@@ -67,7 +67,18 @@ test('requests of a key of the database end when it is disabled, deleted or expi
     const accounts = new AccountRig()
     const rig = new PipelineRig({ accounts: accounts.source })
     const authenticate = createAuthenticate(
-      { keys: [], accounts: { store: 'sqlite', path: '', url: null, maxKeys: 1, journal: '', singleNode: false } },
+      {
+        keys: [],
+        accounts: {
+          store: 'sqlite',
+          path: '',
+          url: null,
+          maxKeys: 1,
+          journal: '',
+          singleNode: false,
+          spend: { hourlyDays: 35, dailyDays: 400 },
+        },
+      },
       accounts.source,
     )
     accounts.put('app', { s: null }, { expiresAtMs: 5000 })

@@ -4,12 +4,15 @@ import { Budgets } from './budgets/budgets.js'
 import { addBatches } from './budgets/spend.js'
 import { beginChange, listAudit, recordChange } from './changes.js'
 import { Keys } from './keys.js'
+import { addRollups } from './rollups/add-rollups.js'
+import { reportKeyUsage, reportSpend } from './rollups/spend-reports.js'
 import { type Database, type Ground } from './rows.js'
 import { Teams } from './teams.js'
 
 /** Calls that change nothing: they need no transaction, and are answered by a database that takes no changes. */
 export const READING: ReadonlySet<keyof AccountCalls> = new Set([
   ...(['getKey', 'listKeys', 'getTeam', 'listTeams', 'getBudget', 'listBudgets', 'listAudit'] as const),
+  ...(['reportSpend', 'reportKeyUsage'] as const),
 ])
 
 /** Each to be made within a transaction, one after the other. */
@@ -36,6 +39,9 @@ export function callsOver(db: Database, ground: Ground): AccountCalls {
     deleteBudget: (name, change) => budgets.delete(name, change),
     adjustBudget: (name, adjustment, by) => budgets.adjust(name, adjustment, by),
     addSpend: (batches, gone) => addBatches(db, batches, gone),
+    addRollups: (batch) => addRollups(db, batch, ground.users, ground.nowMs()),
+    reportSpend: (query) => reportSpend(db, query),
+    reportKeyUsage: (owner) => reportKeyUsage(db, owner, ground.nowMs()),
     async appendAudit(entry) {
       const { revision } = await beginChange(db)
       await recordChange(db, revision, { ...entry, targetId: null })

@@ -12,6 +12,7 @@ import {
   type TeamPatch,
   type TeamRecord,
 } from '../types.js'
+import { type UserNames } from './rollups/user-names.js'
 import { type KeyTable, type SecretTable, type Tables, type TeamTable } from './schema.js'
 
 /** The database, or a transaction of it. */
@@ -46,6 +47,8 @@ export type Ground = {
   readonly nowMs: () => number
   readonly random: RandomBytes
   readonly maxKeys: number
+  /** End users that are counted apart. */
+  readonly users: UserNames
   /** The name is that of a key of the configuration file. */
   readonly isReserved: (name: string) => boolean
   /** Why there can be no budgets; null: there can. */

@@ -14,6 +14,15 @@ import {
   sql,
 } from 'kysely'
 
+import {
+  createRollupTables,
+  type RollupSourceTable,
+  type RollupTable,
+  type RollupTagTable,
+  type RollupUserTable,
+  type RollupWriterTable,
+} from './rollups/tables.js'
+
 export type KeyTable = {
   id: string
   name: string
@@ -107,6 +116,11 @@ export type Tables = {
   budgets: BudgetTable
   budget_windows: BudgetWindowTable
   budget_journals: BudgetJournalTable
+  rollup_sources: RollupSourceTable
+  rollup_tags: RollupTagTable
+  rollups: RollupTable
+  rollup_users: RollupUserTable
+  rollup_writers: RollupWriterTable
   nodes: NodeTable
   keys: KeyTable
   teams: TeamTable
@@ -224,6 +238,7 @@ const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
       .addColumn('id', 'text', (column) => column.primaryKey())
       .addColumn('sequence', 'bigint', (column) => column.notNull()),
   ],
+  ({ schema, sortable }) => createRollupTables(schema, sortable),
 ]
 
 /** The SQL of each schema version, in order: to be run once, each in a transaction of its own. */

@@ -73,6 +73,10 @@ export const Accounts = section('Keys and teams that are kept in a database and 
     false,
     'No other gateway uses the postgres database at the same time. Budgets need it there: they hold on one node.',
   ),
+  spend: section('How long sums of what keys have spent are kept.', {
+    hourlyDays: integer({ minimum: 2, maximum: 3660 }, 35, 'Sums by the hour, in days.'),
+    dailyDays: integer({ minimum: 32, maximum: 3660 }, 400, 'Sums by the day, and those of end users, in days.'),
+  }),
 })
 
 export const GatewayLimits = section('Limits of the whole gateway.', {

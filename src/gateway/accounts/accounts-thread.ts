@@ -5,6 +5,7 @@ import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Cells, type Loop, type LoopPlace } from '../loop.js'
 import { accountPlaces } from './loop-accounts.js'
+import { RollupWriter } from './rollup-writer.js'
 
 /** The thread as the process has it. */
 export type ProcessAccounts = {
@@ -42,7 +43,16 @@ export async function startAccountsThread(
   const database = store === 'postgres' && url !== null ? { store, url } : ({ store: 'sqlite', path } as const)
   const memory = [cells.receiving, cells.fetched, cells.kept]
   const limits = { limiter: cells.limiter, memory, places: { room: { ...ledger.room, keys: keyRoom }, accounts } }
-  const start = { database, directory, limits, isSingleNode, journal, fileKeys: namesOf(config), clockOffset: null }
+  const start = {
+    database,
+    directory,
+    limits,
+    isSingleNode,
+    journal,
+    fileKeys: namesOf(config),
+    rollups: config.accounts.spend,
+    clockOffset: null,
+  }
   const thread = await startAccounts({ ...start, onTrouble })
   return {
     connect: () => thread.connect(),
@@ -56,6 +66,7 @@ export async function joinAccounts(loop: Loop, { connectStore }: LoopPlace): Pro
   if (loop.cells.directory === null) return
   const { connectAccounts } = await import('../../accounts/client.js')
   loop.accounts = connectAccounts(await connectStore('accounts'))
+  if (loop.ground.rollups !== null) loop.rollupWriter = new RollupWriter(loop.ground.rollups, loop.accounts)
 }
 
 function namesOf({ keys }: Config): string[] {

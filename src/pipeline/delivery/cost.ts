@@ -7,6 +7,7 @@ import { type RouteTarget } from '../../routing/router.js'
 import { type AttemptState } from '../attempt-state.js'
 import { type ExchangeIn, type ExchangeView } from '../exchange.js'
 import { type Spent } from '../spending/hold.js'
+import { countAttempt } from './count-spend.js'
 
 const MS_PER_SEC = 1000
 
@@ -14,18 +15,25 @@ const MS_PER_SEC = 1000
 export function chargeAttempt(exchange: ExchangeIn<'attempt'>, state: AttemptState, usage = state.usage): void {
   const { prices, metrics } = exchange.context
   const { routed, hold } = state
-  if (routed === null || state.startedAtMs === null || costsNothing(exchange)) return
-  if (hold !== null) hold.charge(spentOf(exchange, state, usage))
-  if (prices === null) return
+  if (routed === null || state.startedAtMs === null) return
+  const { provider } = routed.target
+  const isFree = costsNothing(exchange)
+  if (hold !== null && !isFree) hold.charge(spentOf(exchange, state, usage))
+  if (prices === null || isFree) {
+    countAttempt(exchange, provider, { usage, nano: 0 })
+    return
+  }
   const rates = isCountable(exchange, state) ? ratesFor(exchange, routed) : null
   if (rates === null) {
     exchange.unpricedAttempts += 1
     metrics.unpricedAttempt(state.metricsSlot)
+    countAttempt(exchange, provider, { usage, nano: null })
     return
   }
   const nano = costOf(rates, usage)
   exchange.costNano = addCosts(exchange.costNano ?? 0, nano)
   metrics.attemptCost(state.metricsSlot, nano)
+  countAttempt(exchange, provider, { usage, nano })
 }
 
 /** The usage of an attempt that has sent its request and got nothing. */

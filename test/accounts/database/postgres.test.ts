@@ -2,11 +2,15 @@
 import pg from 'pg'
 import tap, { type Test, test } from 'tap'
 import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
+import { LoopRollups } from '../../../src/accounts/rollups/loop-rollups.js'
+import { noCounts } from '../../../src/accounts/rollups/types.js'
 import { digestOf } from '../../../src/accounts/secret.js'
+import { RollupWriter } from '../../../src/gateway/accounts/rollup-writer.js'
 import { type AccountsNode, newKey, openNode } from '../../helpers/accounts-rig.js'
 import { type AccountsRig, accountsSuite, type RigOptions } from '../../helpers/accounts-suite.js'
 import { startCommitCutter } from '../../helpers/commit-cutter.js'
 import { startPostgres } from '../../helpers/postgres-server.js'
+import { rollupSuite } from '../../helpers/rollup-suite.js'
 import { startDoor } from '../../helpers/shut-door.js'
 import { rejectionOf } from '../../helpers/thrown.js'
 
@@ -38,6 +42,7 @@ async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {})
 }
 
 accountsSuite('postgres', open)
+rollupSuite('postgres', open)
 
 /** Resolves when the node has heard of a change. */
 function heard({ store }: AccountsNode): Promise<readonly string[]> {
@@ -82,6 +87,32 @@ test('a commit whose answer is lost is answered as what it was: made, with its s
   t.ok((await node.store.createKey(newKey('lost'), BY)).secret, 'asked for again, it is made once')
   t.same(await server.run(url, 'select name from sluice.keys order by name'), [{ name: 'lost' }, { name: 'made' }])
   t.same(await server.run(url, 'select key_count from sluice.state'), [{ key_count: '2' }])
+})
+
+test('rollups are added once, also where the answer to their commit is lost, and none while the database is away', async (t) => {
+  const url = await server.createDatabase()
+  const cutter = await startCommitCutter(t, server.port)
+  const node = await nodeOf(t, url.replace(`:${server.port}/`, `:${cutter.port}/`))
+  const rollups = new LoopRollups('loop-1', () => Date.UTC(2026, 10, 1))
+  const writer = new RollupWriter(rollups, node.store)
+  const source = { owner: 'key_a', keyName: 'app', team: '', model: 'm', provider: 'north', tags: [], user: null }
+  const countOf = async () =>
+    (await server.run(url, 'select requests from sluice.rollups order by span_hours')) as object[]
+  for (const cutAt of [null, 'after', 'before', 'after', 'before'] as const) {
+    rollups.add(source, { ...noCounts(), requests: 1 })
+    cutter.cutAt = cutAt
+    await writer.finish()
+  }
+  await writer.finish()
+  t.equal(rollups.take(), null)
+  t.same(await countOf(), [{ requests: '5' }, { requests: '5' }])
+  // As after a doubt that lasted longer than the database was waited for.
+  rollups.add(source, { ...noCounts(), requests: 1 })
+  const batch = rollups.take()
+  if (batch === null) throw new Error('nothing to write')
+  await node.store.addRollups(batch)
+  await writer.finish()
+  t.same(await countOf(), [{ requests: '6' }, { requests: '6' }])
 })
 
 test('while the database is away, known keys stay, calls fail at once, and it is told once that it went and came', async (t) => {

@@ -14,7 +14,18 @@ function keyOf(name: string, key: string): KeyConfig {
 }
 
 function sources(keys: readonly KeyConfig[], store: 'off' | 'sqlite' = 'off'): KeySources {
-  return { keys, accounts: { store, path: '', url: null, maxKeys: 1, journal: '', singleNode: false } }
+  return {
+    keys,
+    accounts: {
+      store,
+      path: '',
+      url: null,
+      maxKeys: 1,
+      journal: '',
+      singleNode: false,
+      spend: { hourlyDays: 35, dailyDays: 400 },
+    },
+  }
 }
 
 const A = keyOf('a', 'sk-aaaa')
