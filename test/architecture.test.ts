@@ -350,6 +350,7 @@ test('a file of a few lines with one importer is a part of that', (t) => {
     'src/protocols/openai-chat/dialect/limit-output.ts': 'the rule of one wire, beside those of the others',
     'src/protocols/openai-responses/dialect/limit-output.ts': 'the rule of one wire, beside those of the others',
     'src/threads/collector.ts': 'a measured setting of the process, with its test of the flags',
+    'src/admin/http/csv.ts': 'a format, with its rule against formulas',
     'src/upstream/path.ts': 'a check against attacks, with their list as its test',
   }
   t.same(findSplinters(FILES, 25, reasons), [])

@@ -17,7 +17,7 @@ import { type Log } from '../telemetry/records.js'
 import { AdminKeys } from './admin-keys.js'
 import { CONSOLE_PATH, createConsole } from './console/console-files.js'
 import { type AdminGround, type AdminView, COOKIE, CSRF_TOKEN } from './http/admin-exchange.js'
-import { type AdminRoute, createAdminRoute, IF_MATCH, serve } from './http/admin-route.js'
+import { ACCEPT, type AdminRoute, createAdminRoute, IF_MATCH, serve } from './http/admin-route.js'
 import { Sessions } from './sessions.js'
 
 export type AdminListenerOptions = {
@@ -82,7 +82,7 @@ function createGround(options: AdminListenerOptions): AdminGround {
   const now = (): number => performance.now()
   return {
     view: createView(options.config, options),
-    heads: new HeadReader([IF_MATCH, COOKIE, CSRF_TOKEN]),
+    heads: new HeadReader([IF_MATCH, ACCEPT, COOKIE, CSRF_TOKEN]),
     addresses: new AddressTexts(),
     failedKeys: perMinute === null ? null : new FailedKeys({ perMinute, now, countsInside: true }),
     sessions: new Sessions(now),

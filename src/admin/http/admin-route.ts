@@ -104,8 +104,9 @@ export function createAdminRoute(ground: AdminGround, route: AdminRoute): Engine
 
 /** Asks an open route. */
 const NOBODY: Operator = Object.freeze({ name: '', role: 'read' })
-/** A header that the head must keep. */
+/** Headers that the head must keep. */
 export const IF_MATCH = 'if-match'
+export const ACCEPT = 'accept'
 /** A request without a body is one with an empty object. */
 const EMPTY = Buffer.from('{}')
 

@@ -11,6 +11,7 @@ import { keyRoutes } from './keys.js'
 import { createAdminOpenApi } from './openapi.js'
 import { providerRoutes } from './providers.js'
 import { requestRoutes } from './requests.js'
+import { spendRoutes } from './spend.js'
 import { streamRoutes } from './streams.js'
 import { teamRoutes } from './teams.js'
 
@@ -23,6 +24,7 @@ export function createAdminRoutes(context: AdminContext): AdminRoute[] {
     ...providerRoutes(context),
     ...keyRoutes(context),
     ...teamRoutes(context),
+    ...spendRoutes(context),
     ...budgetRoutes(context),
     ...configurationRoutes(context),
     ...sessionRoutes(context),

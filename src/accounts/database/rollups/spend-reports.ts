@@ -116,7 +116,7 @@ async function sourceRows(db: Database, query: SpendQuery, columns: readonly Col
     .select(COUNT_COLUMNS.map(summed))
     .$if(query.after !== null, (outer) => outer.where(isAfter(columns, query)))
     .groupBy(columns.map(({ expression }) => expression))
-    .orderBy(columns.map(({ expression }) => expression))
+    .$call((rows) => columns.reduce((ordered, { expression }) => ordered.orderBy(expression), rows))
     .limit(query.limit + 1)
     .execute() as unknown as Promise<Grouped[]>
 }
@@ -127,7 +127,7 @@ async function userRows(db: Database, query: SpendQuery, columns: readonly Colum
     .select(COUNT_COLUMNS.map(summed))
     .$if(query.after !== null, (outer) => outer.where(isAfter(columns, query)))
     .groupBy(columns.map(({ expression }) => expression))
-    .orderBy(columns.map(({ expression }) => expression))
+    .$call((rows) => columns.reduce((ordered, { expression }) => ordered.orderBy(expression), rows))
     .limit(query.limit + 1)
     .execute() as unknown as Promise<Grouped[]>
 }
