@@ -11,6 +11,7 @@ import { REQUESTS_SCREEN } from './requests/requests-screen.js'
 import { createLogin } from './shell/login.js'
 import { type Screen } from './shell/screen.js'
 import { openShell } from './shell/shell.js'
+import { SPEND_SCREEN } from './spend/spend-screen.js'
 import { TRY_SCREEN } from './trial/trial-screen.js'
 
 const SCREENS: readonly Screen[] = [
@@ -19,6 +20,7 @@ const SCREENS: readonly Screen[] = [
   PROVIDERS_SCREEN,
   KEYS_SCREEN,
   BUDGETS_SCREEN,
+  SPEND_SCREEN,
   CONFIG_SCREEN,
   TRY_SCREEN,
 ]
