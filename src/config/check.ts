@@ -73,11 +73,13 @@ function mask(secret: string | null): string | null {
   return secret === null ? null : MASK
 }
 
-/** Masks the credentials of a URL; one that cannot be parsed is masked completely. */
+/** Masks the password of a URL and what its query says; one that cannot be parsed is masked completely. */
 function maskPassword(address: string | null): string | null {
   if (address === null || !URL.canParse(address)) return mask(address)
   const url = new URL(address)
   if (url.password !== '') url.password = MASK
+  // Clients of databases take a password from there as well, and a signed URL is a secret under many names.
+  for (const name of new Set(url.searchParams.keys())) url.searchParams.set(name, MASK)
   return url.href
 }
 

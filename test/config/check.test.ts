@@ -80,6 +80,19 @@ test('every secret is masked, keys by hash too', (t) => {
   t.end()
 })
 
+test('of the address of a database or a price list, the query is masked as well', (t) => {
+  const [sslAndPassword, signed] = ['sslmode=require&password=CANARY-1', 'X-Amz-Signature=CANARY-2&sig=CANARY-3']
+  const { config } = load(`
+accounts: { store: postgres, url: "postgres://sluice:CANARY-0@db:5432/sluice?${sslAndPassword}" }
+redis: { url: "redis://h:6379/1?password=CANARY-4" }
+prices: { url: "https://prices.example/list.json?${signed}" }
+`)
+  const text = renderConfig(config)
+  t.notMatch(text, /CANARY/)
+  t.equal(parse(text).redis.url, 'redis://h:6379/1?password=********')
+  t.end()
+})
+
 test('every section of the file is shown', (t) => {
   const shown = parse(renderConfig(load('').config))
   t.same(Object.keys(shown).sort(), Object.keys(ConfigFile.properties).sort())
