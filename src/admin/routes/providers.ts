@@ -48,11 +48,12 @@ export function providerRoutes(context: AdminContext): AdminRoute[] {
         const wasPaused = paused.has(name)
         if (action === 'pause') paused.add(name)
         else paused.delete(name)
-        await loops.pause([...paused])
         const [before, after] = [{ paused: wasPaused }, { paused: action === 'pause' }]
+        // First, since it holds on some event loops even where another one does not answer.
         if (wasPaused !== after.paused) {
           context.audit.note({ by: operator.name, action: `provider.${action}`, target: name, before, after })
         }
+        await loops.pause([...paused])
         const { windows } = await windowsOf(context)
         return { status: 200, body: shown(context, findProvider(context, name), windows) }
       },

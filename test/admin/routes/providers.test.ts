@@ -55,6 +55,13 @@ test('pauses add up, are told to all loops, and only changes are in the audit', 
   t.equal(events.length, 3)
 })
 
+test('a pause that an event loop has not confirmed is in the audit, once', async (t) => {
+  const { ask, events } = setUp([new FakeLoop({ providers: () => [], pause: () => null }), new FakeLoop()])
+  for (let tried = 0; tried < 2; tried += 1) t.ok(await rejectionOf(ask('/pause', 'north')))
+  t.match(events, [{ by: 'oncall', action: 'provider.pause', target: 'north', after: { paused: true } }])
+  t.equal(events.length, 1)
+})
+
 test('what is no provider cannot be paused', async (t) => {
   const { ask, context } = setUp([new FakeLoop({ pause: () => null })])
   t.match(await rejectionOf(ask('/pause', 'west')), { code: 'not_found' })
