@@ -58,7 +58,9 @@ export function createAdminListener(options: AdminListenerOptions): AdminListene
   return {
     listen: () => listener.listen(),
     show(next) {
-      ground.view = createView(next, options)
+      const view = createView(next, options)
+      ground.view = view
+      ground.sessions.endExcept((keySha256) => view.keys.findDigest(keySha256) !== null)
     },
     prepareTls(next) {
       if (!isRenewed(tls, next)) return null

@@ -46,6 +46,11 @@ export class Sessions {
     return timingSafeEqual(session.token, digest(token)) ? session.keySha256 : null
   }
 
+  /** Ends those whose key is none any more, for good: a key that comes back does not bring them back. */
+  endExcept(isKey: (keySha256: string) => boolean): void {
+    for (const [id, { keySha256 }] of this.#sessions) if (!isKey(keySha256)) this.#sessions.delete(id)
+  }
+
   /** Idempotent. */
   end(cookie: string): void {
     this.#sessions.delete(digest(cookie).toString('hex'))

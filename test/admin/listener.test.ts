@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type Test, test } from 'tap'
 import { Type } from 'typebox'
+import { type AdminExchange } from '../../src/admin/http/admin-exchange.js'
 import { adminRoute } from '../../src/admin/http/admin-route.js'
 import { type AdminListenerOptions, createAdminListener } from '../../src/admin/listener.js'
 import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
@@ -172,12 +173,38 @@ test('wrong keys of a login are counted and logged like others, and a session en
   t.match(await who(), { status: 200, json: { name: 'oncall' } })
   listener.show({ ...CONFIG, keys: CONFIG.keys.slice(1) })
   t.equal((await who()).status, 401, 'the key is gone')
+  listener.show(CONFIG)
+  t.equal((await who()).status, 401, 'the session does not come back with it')
   for (let i = 0; i < 3; i++) t.equal((await logIn('wrong-0123456789')).status, 401)
   t.equal((await logIn(READ)).status, 429)
   t.same(
     lines.map(({ message }) => message),
     ['admin key refused', 'admin key refused', 'admin key refused'],
   )
+})
+
+test('a long answer can tell that its key or its session is none any more', async (t) => {
+  const held: AdminExchange[] = []
+  const hold = adminRoute({
+    ...{ ...RARE, method: 'GET', path: '/admin/v1/hold', role: 'read' },
+    act({ exchange }) {
+      held.push(exchange)
+      exchange.follow((onReadable) => new ThreeEvents(onReadable))
+      return null
+    },
+  })
+  const routes = [...createAdminRoutes(adminContext([]).context), hold]
+  const { ask, listener } = await start(t, { routes })
+  const { headers, json } = await ask('POST', '/admin/v1/session', { key: '', body: JSON.stringify({ key: READ }) })
+  const session = { cookie: headers.get('set-cookie')?.split(';')[0] ?? '', 'x-csrf-token': String(json.token) }
+  await ask('GET', '/admin/v1/hold', { key: '', headers: session })
+  await ask('GET', '/admin/v1/hold', { key: READ })
+  const known = () => held.map(({ isStillKnown }) => isStillKnown)
+  t.same(known(), [true, true])
+  await ask('DELETE', '/admin/v1/session', { key: '', headers: session })
+  t.same(known(), [false, true])
+  listener.show({ ...CONFIG, keys: CONFIG.keys.slice(0, 1) })
+  t.same(known(), [false, false])
 })
 
 test('the name of another host is refused before the key is looked at', async (t) => {

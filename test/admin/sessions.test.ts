@@ -33,6 +33,15 @@ test('a session ends when it is ended, and after its time', async (t) => {
   t.equal(sessions.find(b), null)
 })
 
+test('sessions of a key that is removed do not come back with it', async (t) => {
+  const sessions = new Sessions(() => 0)
+  const [gone, other] = [sessions.open('gone'), sessions.open('other')]
+  sessions.endExcept((keySha256) => keySha256 === 'other')
+  sessions.endExcept(() => true)
+  t.equal(sessions.find(gone), null)
+  t.equal(sessions.find(other), 'other')
+})
+
 test('the oldest makes room', async (t) => {
   const sessions = new Sessions(() => 0)
   const first = sessions.open('first')

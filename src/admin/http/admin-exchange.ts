@@ -115,12 +115,19 @@ export class AdminExchange {
     const { authorization, isCredentialDoubled } = this.head
     this.#ground.failedKeys?.check(this.#response.address)
     if (authorization === '' && this.#cookie !== '') {
-      this.#operator = this.#operatorOfSession()
+      this.#operator = this.#operatorOfSession(this.view.keys)
       if (this.#operator !== null) return
       throw new GatewayError('unauthenticated', { message: 'The session has ended, or x-csrf-token is not its token.' })
     }
     this.#operator = isCredentialDoubled ? null : this.view.keys.find(authorization)
     if (this.#operator === null) throw this.#refusal(authorization)
+  }
+
+  /** Whether its key or its session would be accepted now as well: an answer may take as long as a stream does. */
+  get isStillKnown(): boolean {
+    const { keys } = this.#ground.view
+    const { authorization } = this.head
+    return (authorization === '' ? this.#operatorOfSession(keys) : keys.find(authorization)) !== null
   }
 
   /**
@@ -152,10 +159,10 @@ export class AdminExchange {
   }
 
   /** A key that a reload has removed has no sessions any more. */
-  #operatorOfSession(): Operator | null {
+  #operatorOfSession(keys: AdminKeys): Operator | null {
     const token = this.head.parameterHeaders[CSRF_TOKEN] ?? ''
     const keySha256 = this.#ground.sessions.find({ cookie: this.#cookie, token })
-    return keySha256 === null ? null : this.view.keys.findDigest(keySha256)
+    return keySha256 === null ? null : keys.findDigest(keySha256)
   }
 
   /** A request without a key is not a guess. */

@@ -36,8 +36,9 @@ const StreamFilter = Type.Object(
   { additionalProperties: false },
 )
 const UNKNOWN = refused('There is no such open stream, or it has just ended.')
-/** Silence on a watch after which it shows that it is alive. */
+/** How often a watch shows that it is alive, and whether it may go on is looked at. */
 const KEEPALIVE_MS = 15_000
+const ENDED = 'The session has ended, or the admin key was removed.'
 
 /** The routes of open streams. */
 export function streamRoutes({ node, loops, audit }: AdminContext): AdminRoute[] {
@@ -98,7 +99,7 @@ export function streamRoutes({ node, loops, audit }: AdminContext): AdminRoute[]
       tag: 'Streams',
       summary: 'Watch an open request: what its client gets, as it gets it',
       description:
-        'Server-sent events: `stream` with the entry of the list, `frames` with `{"text"}` in the form of the client’s API (`{"bytes"}`, a number, for audio), `end` with outcome, status and error. A watcher that does not keep up gets `cut`; the stream itself is never held up.',
+        'Server-sent events: `stream` with the entry of the list, `frames` with `{"text"}` in the form of the client’s API (`{"bytes"}`, a number, for audio), `end` with outcome, status and error. A watcher that does not keep up, or whose key or session is no longer valid, gets `cut`; the stream itself is never held up.',
       answers: {
         200: { description: 'Events until the request ends', schema: Type.String(), media: 'text/event-stream' },
         404: UNKNOWN,
@@ -117,7 +118,10 @@ export function streamRoutes({ node, loops, audit }: AdminContext): AdminRoute[]
           before: null,
           after: null,
         })
-        const timer = setInterval(() => exchange.keepalive(), KEEPALIVE_MS)
+        const timer = setInterval(() => {
+          if (exchange.isStillKnown) exchange.keepalive()
+          else reader.stop(ENDED)
+        }, KEEPALIVE_MS)
         exchange.onLeave = () => {
           clearInterval(timer)
           reader.detach()

@@ -21,6 +21,7 @@ export class EventReader implements FrameReader {
   #onReadable: (() => void) | null = null
   #hasBegun = false
   #isOver = false
+  #stopReason: string | null = null
   offset = 0
   readonly isCut = false
 
@@ -30,6 +31,12 @@ export class EventReader implements FrameReader {
 
   /** The stream has something to read, or has ended. */
   poke(): void {
+    this.#onReadable?.()
+  }
+
+  /** The watch ends, for this reason; the stream goes on. */
+  stop(reason: string): void {
+    this.#stopReason = reason
     this.#onReadable?.()
   }
 
@@ -49,6 +56,7 @@ export class EventReader implements FrameReader {
       this.#hasBegun = true
       return event('stream', { ...stream.entry, node: this.#node })
     }
+    if (this.#stopReason !== null) return this.#last('cut', { reason: this.#stopReason })
     const frames = stream.read()
     if (frames !== null) return event('frames', this.#shown(stream, frames))
     if (stream.isCut) return this.#last('cut', { reason: 'The watcher did not keep up with the stream.' })

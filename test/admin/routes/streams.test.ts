@@ -54,6 +54,30 @@ test('a watch follows the stream until the operator leaves, and is in the audit'
   t.equal(loop.detached, 1)
 })
 
+test('a watch ends soon after its key or its session has', async (t) => {
+  const ticks: (() => void)[] = []
+  t.intercept(globalThis, 'setInterval', { value: (tick: () => void) => ticks.push(tick) })
+  const readers: FrameReader[] = []
+  let kept = 0
+  const keepalive = (): void => {
+    kept += 1
+  }
+  const exchange = {
+    ...{ isOver: false, onLeave: null as (() => void) | null, isStillKnown: true, keepalive },
+    follow: (attach: (onReadable: () => void) => FrameReader) => void readers.push(attach(() => undefined)),
+  }
+  await routeOf(new WatchedLoop(), 'GET', '/watch').act(exchange)
+  const read = () => Buffer.from(readers[0]?.read() ?? []).toString()
+  read()
+  ticks[0]?.()
+  t.same([kept, read()], [1, ''])
+  exchange.isStillKnown = false
+  ticks[0]?.()
+  t.match(read(), /^event: cut\ndata: \{"reason":"The session has ended, or the admin key was removed\."\}/)
+  t.ok(readers[0]?.end())
+  t.equal(kept, 1)
+})
+
 test('one that has left before its stream was found watches nothing', async (t) => {
   const loop = new WatchedLoop()
   const { act, events } = routeOf(loop, 'GET', '/watch')
