@@ -79,6 +79,10 @@ test('with keys there is no such page, and without them nothing else is served b
   for (const path of ['/try/package.json', '/try/..%2f..%2fpackage.json', '/try/', '/try/console.html']) {
     t.equal((await fetch(open.origin + path)).status, 404, path)
   }
+  for (const header of ['x-forwarded-for', 'forwarded']) {
+    const proxied = await fetch(`${open.origin}/try`, { headers: { [header]: 'for=192.0.2.1' } })
+    t.equal(proxied.status, 404, header)
+  }
   const config = { keys: [{ name: 'a', key: 'test-key-0123456789abcdef' }], providers: { sim: {} } }
   const keyed = await startGateway(t, { config })
   for (const path of ['/try', '/try/try.js']) {

@@ -49,7 +49,14 @@ export function needsKeys({ keys, accounts }: KeySources): boolean {
   return keys.length > 0 || accounts.store !== 'off'
 }
 
-/** Whether a page to try the gateway is served: the keys of its providers are then at the disposal of this machine anyway. */
-export function hasTryPage(config: KeySources & { readonly server: { readonly host: string } }): boolean {
-  return !needsKeys(config) && isLoopback(config.server.host)
+/** Where clients of a listener may come from. */
+type Reach = { readonly host: string; readonly trustedProxies: readonly string[] }
+
+/**
+ * Whether a page to try the gateway is served: the keys of its providers are then at the disposal of this machine anyway. Behind a
+ * proxy the others are not on this machine.
+ */
+export function hasTryPage(config: KeySources & { readonly server: Reach }): boolean {
+  const { host, trustedProxies } = config.server
+  return !needsKeys(config) && isLoopback(host) && trustedProxies.length === 0
 }

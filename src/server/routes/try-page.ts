@@ -16,10 +16,13 @@ export function answerTryPage(read: ReadBrowserFile): Act {
   const files = new BrowserFiles(FILES, read)
   return (exchange, req) => {
     const name = req.getUrl().slice(TRY_PATH.length + 1)
-    const file = exchange.view.hasTryPage ? files.find(name === '' ? PAGE : name) : null
+    const { view, head } = exchange
+    // Whoever is behind a proxy need not be on this machine.
+    const isServed = view.hasTryPage && head.forwardedFor === '' && head.forwarded === ''
+    const file = isServed ? files.find(name === '' ? PAGE : name) : null
     if (file === null) throw new GatewayError('not_found', { message: MISSING })
     exchange.answer(200, file.body, [...file.headers, NO_CACHE])
   }
 }
 
-const MISSING = `No such page. ${TRY_PATH} is there while no gateway key is configured and Sluice listens on loopback.`
+const MISSING = `No such page. ${TRY_PATH} is there while no gateway key is configured and Sluice listens on loopback, without a proxy in front.`

@@ -121,7 +121,8 @@ test('PostgreSQL needs its address, which is shown without its password', async 
 test('the try-it page is there without keys on loopback alone', (t) => {
   const { config } = load('')
   t.equal(hasTryPage(config), true)
-  t.equal(hasTryPage({ ...config, server: { host: '0.0.0.0' } }), false)
+  t.equal(hasTryPage({ ...config, server: { ...config.server, host: '0.0.0.0' } }), false)
+  t.equal(hasTryPage(load('server: { trustedProxies: [ 127.0.0.1 ] }').config), false, 'it is behind a proxy')
   t.equal(hasTryPage({ ...config, accounts: { store: 'sqlite' } }), false)
   t.equal(hasTryPage(load('keys: [ { name: a, key: long-enough-secret } ]').config), false)
   t.end()
