@@ -1,7 +1,7 @@
 // Text of models and clients as a page shows it: what a terminal or a layout would obey becomes visible, by its number.
 
 /** Controls but tab and line feed, and the marks that turn the direction of text around (Unicode UAX #9). */
-const OBEYED = /(?![\t\n])[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+const OBEYED = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 const LAST_BYTE = 0xff
 const HEX = 16
 

@@ -11,5 +11,6 @@ test('controls become signs, and everything else stays as it is', async (t) => {
 
 test('marks that turn the direction around are shown by their number, line ends are one sign', async (t) => {
   t.equal(visibleText('pay\u202egnp.exe\u2066'), 'pay\\u202egnp.exe\\u2066')
+  t.equal(visibleText('a\u061cb\u200f'), 'a\\u061cb\\u200f')
   t.equal(visibleText('a\r\nb\rc'), 'a\nb\\x0dc')
 })

@@ -15,7 +15,7 @@ export function openWatch(api: AdminApi, { id, requestId, key, model }: StreamEn
   const text = element('pre', { tabindex: 0, role: 'region', 'aria-label': 'Frames' })
   const state = element('p', { class: 'state', role: 'status' }, 'Opening ...')
   const close = element('button', { type: 'button', click: () => dialog.close() }, 'Close')
-  const about = element('p', { class: 'hint' }, `Key ${orNone(key)}, model ${orNone(model)}`)
+  const about = element('p', { class: 'hint' }, visibleText(`Key ${orNone(key)}, model ${orNone(model)}`))
   const buttons = element('div', { class: 'buttons' }, close)
   const dialog = openDialog(`Watching ${requestId}`, [about, state, text, buttons], 'wide')
   const ended = new AbortController()

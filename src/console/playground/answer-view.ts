@@ -58,7 +58,8 @@ export class AnswerView {
 
   end(end: ChatEnd): void {
     this.#draw()
-    if (end.kind === 'complete') this.#say('complete', `Complete (${end.finishReason || 'no reason given'}).`)
+    if (end.kind === 'complete')
+      this.#say('complete', visibleText(`Complete (${end.finishReason || 'no reason given'}).`))
     else if (end.kind === 'stopped') this.#say('stopped', 'Stopped.')
     else this.#say('failed', visibleText(end.message))
   }

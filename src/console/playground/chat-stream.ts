@@ -34,7 +34,7 @@ type Chunk = {
     readonly finish_reason?: string | null
   }[]
   readonly usage?: { readonly completion_tokens?: number } | null
-  readonly error?: { readonly message?: string }
+  readonly error?: { readonly message?: unknown } | null
 }
 
 const SEC_MS = 1000
@@ -93,7 +93,7 @@ class ChatReading {
   }
 
   #takeChunk({ choices = [], usage, error }: Chunk): void {
-    if (error !== undefined) this.#failure = error.message ?? 'The stream failed.'
+    if (error != null) this.#failure = typeof error.message === 'string' ? error.message : 'The stream failed.'
     for (const { delta = {}, finish_reason: reason } of choices) {
       this.#takeText('thinking', delta.reasoning_content ?? '')
       this.#takeText('answer', delta.content ?? '')

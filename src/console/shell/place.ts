@@ -13,7 +13,16 @@ export type Place = {
 export function readPlace(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2)
   const [screen = '', ...rest] = path.split('/')
-  return { screen, part: decodeURIComponent(rest.join('/')), query: new URLSearchParams(query) }
+  return { screen, part: decodePart(rest.join('/')), query: new URLSearchParams(query) }
+}
+
+/** An address that was typed or cut may not be encoded at all. */
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 /** The address of a place, from its `#` on. */

@@ -62,6 +62,8 @@ test('counts frames until usage is reported, and shows calls of tools', async (t
 test('a stream without its marker, an error in it and a refusal are failures in their own words', async (t) => {
   t.match((await read(frame(delta({ content: 'a' })))).end, { kind: 'failed', message: /without its end marker/ })
   t.match((await read(frame({ error: { message: 'cut off' } }))).end, { kind: 'failed', message: 'cut off' })
+  const strange = await read(frame({ error: { message: { text: 'cut off' } } }))
+  t.same(strange.end, { kind: 'failed', message: 'The stream failed.' })
   const refusal = await read('{"error":{"message":"No such model."}}', 9, 404)
   t.same(refusal.end, { kind: 'failed', message: '404: No such model.' })
   t.same((await read('<html>', 9, 502)).end, { kind: 'failed', message: 'The answer was 502.' })

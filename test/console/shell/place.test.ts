@@ -16,5 +16,6 @@ test('a place is what its address says, whatever is in a name', async (t) => {
 test('empty members are left out, and no address is no screen', async (t) => {
   t.equal(placeHref('live', '', { find: '' }), '#/live')
   t.match(readPlace(''), { screen: '', part: '' })
+  t.match(readPlace('#/requests/50%'), { screen: 'requests', part: '50%' })
   t.match(readPlace('#/live'), { screen: 'live', part: '' })
 })
