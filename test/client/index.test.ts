@@ -88,7 +88,3 @@ test('a program imports it by name, for browsers and for Node, and its types hol
     t.equal(compiled.stdout, '', options.join(' '))
   }
 })
-
-test('importing the package itself starts nothing', async (t) => {
-  t.notOk('.' in MANIFEST.exports)
-})

@@ -68,7 +68,9 @@ test('operators see and cancel streams of both loops, watch them, pause provider
   const { upstream, gateway, admin, ask, seen, config } = await start(t)
 
   await t.test('every route wants a key, changes want the role write', async (t) => {
-    const routes = createAdminRoutes(adminContext([]).context)
+    // A session begins without a key in its headers: see e2e/console-live.test.ts and admin/http/session.test.ts.
+    const isSession = ({ path }: { path: string }) => path === '/admin/v1/session'
+    const routes = createAdminRoutes(adminContext([]).context).filter((route) => !isSession(route))
     for (const { method, path, role } of routes) {
       const url = path.replace(/:\w+/, 'nothing')
       const statusFor = async (key: string) => (await ask(method, url, { key })).status
@@ -78,7 +80,7 @@ test('operators see and cancel streams of both loops, watch them, pause provider
       const asReader = await statusFor(READ)
       const asWriter = await statusFor(WRITE)
       if (role === 'read')
-        t.ok([200, 404].includes(asReader) && asReader === asWriter, `${method} ${path}: ${asReader}`)
+        t.ok([200, 400, 404, 409].includes(asReader) && asReader === asWriter, `${method} ${path}: ${asReader}`)
       else t.ok(asReader === 403 && [400, 404, 409].includes(asWriter), `${method} ${path}: ${asReader}, ${asWriter}`)
     }
     t.equal(

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../src/config/load.js'
 import { sources } from '../config/sources.js'
 import { findProgram } from '../helpers/find-program.js'
@@ -52,6 +52,11 @@ const EVERYTHING = [
   ...['--set', 'podAnnotations.a=b', '--set', 'tolerations[0].key=a', '--set', 'redis.storageClassName=fast'],
   ...['--set', 'imagePullSecrets[0].name=registry'],
 ]
+
+test('the chart has the version of the package', async (t) => {
+  const { version } = JSON.parse(readText('package.json')) as { version: string }
+  t.match(parse(readText('resources/helm/sluice/Chart.yaml')), { version, appVersion: version })
+})
 
 test('the chart has nothing to complain about', { skip }, async (t) => {
   const { status, stdout } = run(helm, ['lint', '--strict', CHART])

@@ -20,12 +20,23 @@ const MIN_SCRAPES = 4
 const QUERY_MS = 20_000
 const RETRY_MS = 200
 
+type Dashboard = {
+  readonly panels: readonly Panel[]
+  readonly templating: { readonly list: readonly { readonly name: string }[] }
+}
 type Panel = { readonly title: string; readonly targets: readonly { readonly expr: string }[] }
 
 function run(program: string | null, args: readonly string[], input = '') {
   const { status, stdout, stderr } = spawnSync(program ?? '', args, { input, encoding: 'utf8' })
   return { status, output: stdout + stderr }
 }
+
+test('the queries of the dashboard have no variable but its own and that of Grafana', async (t) => {
+  const { panels, templating } = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as Dashboard
+  const known = new Set(['__rate_interval', ...templating.list.map(({ name }) => name)])
+  const used = panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => expr.match(/(?<=\$)\w+/g) ?? []))
+  t.same(new Set(used), known)
+})
 
 test('the alert rules are valid', { skip }, async (t) => {
   const { status, output } = run(promtool, ['check', 'rules', RULES])
@@ -55,7 +66,7 @@ test('each query of the dashboard answers under load, for all and for one instan
   t.ok(await until(() => query(`count_over_time(up[1m]) >= ${MIN_SCRAPES}`)), 'it is scraped')
   // A model that is not configured has the label `other`. What counts is the increase between scrapes, so there has to be load between them.
   await ask(gateway)
-  const { panels } = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as { panels: readonly Panel[] }
+  const { panels } = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as Dashboard
   const isOf = (metric: RegExp) => metric.test(page)
   for (const { title, targets } of panels) {
     for (const { expr } of targets) {

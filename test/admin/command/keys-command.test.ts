@@ -69,7 +69,7 @@ const NONE = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null
 const PAGES = {
   async listKeys({ after, team }: Parameters<AccountCalls['listKeys']>[0]) {
     const base = { id: 'key_1', team: null, models: ['*'], limits: NONE, tags: [], metadata: {}, trustUser: false }
-    const rest = { createdAtMs: 0, rotatedAtMs: null, lastUsedAtMs: null, secrets: [], version: 1 }
+    const rest = { createdAtMs: 0, rotatedAtMs: null, lastUsedAtMs: null, secrets: [], budgets: [], version: 1 }
     if (team !== undefined) return { keys: [], next: null }
     if (after === null) {
       return { keys: [{ ...base, ...rest, name: 'k0', disabled: true, expiresAtMs: null }], next: 'k0' }
