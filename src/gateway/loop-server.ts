@@ -7,13 +7,14 @@ import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
 import { QUEUE_HEADER } from '../pipeline/client.js'
 import { WEB_SOCKET_APIS, WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
-import { createServer, type Server, type ViewOptions } from '../server/app.js'
+import { createServer, type Server, type ServerOptions, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
 import { type ProviderStatus } from '../server/context.js'
 import { type SharingPolicy } from '../server/sharing/sharing.js'
 import { type LinkTokens } from '../streams/access/link-token.js'
 import { breakerStates } from '../telemetry/metrics/cells.js'
 import { TRACE_HEADERS } from '../telemetry/traces/tracer.js'
+import { KeyUsageReports } from './accounts/key-usage.js'
 import { announceAccepting } from './announce.js'
 import { providerStatuses, tellBreakers } from './breaker-states.js'
 import { CLOCK } from './clock.js'
@@ -56,12 +57,23 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     isReady: options.isReady,
     ...{ version: readVersion, readBrowserFile },
     renderMetrics: () => loop.scrape.render(),
+    ...(loop.ground.accounts === null ? {} : { usage: usageOf(loop) }),
     jobDoor: loop.jobs.createDoor((surfaceId, body) => loop.ground.offload.decode(surfaceId, body)),
     onFlood: (kind, address) => floods.note(kind, address),
     onAccepting: (isAccepting, descriptors) => {
       announceAccepting(isAccepting, descriptors, { log: loop.current.log, metrics: loop.ground.metrics })
     },
   })
+}
+
+function usageOf(loop: Loop): NonNullable<ServerOptions['usage']> {
+  const reports = new KeyUsageReports({
+    store: () => loop.accounts,
+    budgetsOf: (keyId) => loop.ground.budgets?.usageOf(keyId) ?? [],
+    fileKeys: () => loop.current.config.keys,
+    nowMs: CLOCK.nowMs,
+  })
+  return (key) => reports.of(key)
 }
 
 /** The server's view of a generation. */

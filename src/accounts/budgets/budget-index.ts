@@ -57,6 +57,13 @@ export class BudgetIndex {
     return found.length === 0 ? null : found.sort((a, b) => a.slot - b.slot)
   }
 
+  /** Those of one key alone, in the order of their slots. */
+  ofKey(keyId: string): readonly Known[] {
+    if (this.isEmpty) return []
+    if (Atomics.load(this.#header, HEADER.changes) !== this.#changes) this.#catchUp()
+    return (this.#bySubject.get(`key ${keyId}`) ?? []).toSorted((a, b) => a.slot - b.slot)
+  }
+
   #catchUp(): void {
     const changes = Atomics.load(this.#header, HEADER.changes)
     const missed = (changes - this.#changes) | 0

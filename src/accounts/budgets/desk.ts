@@ -10,6 +10,7 @@ import {
   type BudgetDesk,
   type BudgetRefusal,
   type BudgetSet,
+  type BudgetUsage,
   type Reservation,
   type Spender,
 } from './types.js'
@@ -51,6 +52,18 @@ export class LoopBudgets implements BudgetDesk {
     const keyId = accountIndex < 0 ? null : owner
     const found = this.#index.find({ keyId, teamId: account?.team?.id ?? null, tags: account?.tags ?? [], model })
     return found === null ? null : new LoopBudgetSet(this.#ground, found)
+  }
+
+  /** The budgets of a key of the database, with what is used of them now; not those that it shares with other keys. */
+  usageOf(keyId: string): BudgetUsage[] {
+    const { cells, nowMs } = this.#ground
+    return this.#index.ofKey(keyId).flatMap(({ name, per, unit, slot, epoch }) => {
+      // Held: a slot that is given to another key's budget meanwhile would show that one.
+      if (!cells.hold(slot, epoch)) return []
+      const { limit, spent, reserved, window } = cells.usage(slot, windowAt(per, nowMs()))
+      cells.release(slot)
+      return [{ name, per, unit, limit, spent, reserved, resetsAtMs: windowEndMs(per, window) }]
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 // Budgets as the pipeline uses them: an attempt reserves before it is sent, extends while it streams, and settles once. All calls are
 // synchronous; what has to be written down is written by whoever implements them.
+import { type BudgetStatus } from '../types.js'
 
 /** Money and tokens at once. A budget counts one of the two. Whole numbers >= 0; `nano`: nano-dollars. */
 export type Amount = { readonly nano: number; readonly tokens: number }
@@ -53,3 +54,6 @@ export type BudgetRefusal = {
   /** 503 instead of 429: the budget cannot be told at present. */
   readonly isUnavailable: boolean
 }
+
+/** What is used of a budget in its present window. */
+export type BudgetUsage = Pick<BudgetStatus, 'name' | 'per' | 'unit' | 'limit' | 'spent' | 'reserved' | 'resetsAtMs'>

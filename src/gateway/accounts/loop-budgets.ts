@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type BudgetCounters, LoopBudgets } from '../../accounts/budgets/desk.js'
 import { Ledger } from '../../accounts/budgets/ledger.js'
+import { type BudgetUsage } from '../../accounts/budgets/types.js'
 import { type AccountsStore } from '../../accounts/store.js'
 import { GatewayError } from '../../errors.js'
 import { type Budgeting } from '../../pipeline/context.js'
@@ -21,6 +22,8 @@ export type BudgetGround = {
 /** What lives as long as the loop, whatever its configuration. */
 export type LoopBudgeting = {
   readonly budgeting: Budgeting
+  /** @see LoopBudgets.usageOf */
+  usageOf(keyId: string): BudgetUsage[]
   /** Sends what is settled, and deletes journals that are no longer needed. Before the way to the database is closed. */
   close(): Promise<void>
 }
@@ -38,5 +41,9 @@ export function createLoopBudgets({ accounts, journal: folder, counters, store }
   const { memory, nowMs } = accounts
   const account = (index: number) => accounts.byIndex(index)?.account ?? null
   const desk = new LoopBudgets({ memory: memory.budgets, ledger, matchesGlob, account, nowMs, counters })
-  return { budgeting: { desk, learned: new Learned() }, close: () => ledger.close() }
+  return {
+    budgeting: { desk, learned: new Learned() },
+    usageOf: (keyId) => desk.usageOf(keyId),
+    close: () => ledger.close(),
+  }
 }

@@ -61,6 +61,25 @@ const UNKNOWN_JOB = json('No such job of this key', {
 })
 const { request: _, response: __, ...JOB_HEAD } = JOB_EXAMPLE
 
+const SUM_EXAMPLE = {
+  ...{ requests: 12, attempts: 13, errors: 0, inputTokens: 5200, outputTokens: 2100, cachedTokens: 0 },
+  ...{ usd: 0.0365, unpriced: 0 },
+}
+const USAGE_EXAMPLE = {
+  ...{ key: 'app1', team: 'search', today: SUM_EXAMPLE, month: SUM_EXAMPLE },
+  limits: { requestsPerMinute: 600, tokensPerMinute: null, concurrency: 20 },
+  budgets: [
+    {
+      ...{ name: 'key:app1:month', per: 'month', timezone: 'UTC', usd: 50, spent: 0.0365, reserved: 0.01 },
+      ...{ left: 49.9535, resetsAt: '2026-12-01T00:00:00.000Z' },
+    },
+  ],
+}
+const USAGE_BUSY_TEXT = 'Too many requests for usage are waiting for the account database.'
+const USAGE_BUSY = {
+  error: { message: USAGE_BUSY_TEXT, type: 'overloaded', param: null, code: 'overloaded' },
+}
+
 /** The operation of each plain route, by what the route does. */
 export const PLAIN_OPERATIONS = Object.freeze({
   ...RESPONSE_OPERATIONS,
@@ -96,6 +115,22 @@ export const PLAIN_OPERATIONS = Object.freeze({
       '200': json('The model', MODEL_EXAMPLE, EVERY_HEADER, MODEL),
       '401': UNAUTHENTICATED,
       '404': refusal('No such model.', 'model_not_found'),
+    },
+  },
+  usage: {
+    tags: ['Usage'],
+    summary: 'Get what this key has spent, its limits, and what is left of its budgets',
+    description:
+      'Today and this month in UTC; the last second may be missing. Budgets that the key shares with others are left out.',
+    responses: {
+      '200': json('What is this key’s own', USAGE_EXAMPLE),
+      '401': UNAUTHENTICATED,
+      '503': json(
+        'Too many requests for usage are waiting, or the account database is unavailable',
+        USAGE_BUSY,
+        [...EVERY_HEADER, ...WAIT_HEADERS],
+        { $ref: '#/components/schemas/error' },
+      ),
     },
   },
   jobs: {

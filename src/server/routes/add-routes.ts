@@ -33,6 +33,7 @@ import {
   speakersAmong,
   storedPaths,
   streamPaths,
+  usagePaths,
   webSocketPaths,
 } from './paths.js'
 import { answerOptions, refuseMethod, refusePath, refuseStranger } from './plain-routes.js'
@@ -80,6 +81,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
     ...streamPaths(options),
     ...webSocketPaths(),
     ...modelPaths(options),
+    ...usagePaths(options),
     ...documentPaths(options),
     ...healthPaths(options),
     documentPath((hasKeys) => createOpenApi({ version: options.version(), hasKeys, routes })),

@@ -26,6 +26,8 @@ import {
   answerProviders,
   answerReady,
   answerTags,
+  answerUsage,
+  type UsageSource,
 } from './plain-routes.js'
 import { askResource } from './resource-routes.js'
 import { answerInputItems, answerResponse, cancelResponse, deleteResponse } from './response-routes.js'
@@ -37,6 +39,8 @@ export type PathOptions = {
   readonly isReady: () => boolean
   /** No jobs, and no idempotency keys, unless given. */
   readonly jobDoor?: JobIntake
+  /** Absent: there is no account database, and no path for what keys spend. */
+  readonly usage?: UsageSource
 }
 
 /** A surface that is recognised by a request header. */
@@ -182,6 +186,12 @@ export function modelPaths({ surfaces, compat }: PathOptions): Path[] {
     { path: '/v1/models/*', get: plain(answerModel('/v1/models/'), 'model'), speakers, ...chatsOn('/v1/models/*') },
     ...own,
   ]
+}
+
+/** What the caller's key has spent, where there is an account database. */
+export function usagePaths({ surfaces, usage }: PathOptions): Path[] {
+  if (usage === undefined) return []
+  return [{ path: '/v1/usage', get: plain(answerUsage(usage), 'usage'), speakers: speakersAmong(surfaces) }]
 }
 
 /** The documents that clients of an API read before they ask. */

@@ -97,6 +97,19 @@ export const answerTags: Act = (exchange) => {
   exchange.answer(200, encode({ models: tags }))
 }
 
+/** @throws overloaded where too many wait for it, and what the account database throws */
+export type UsageSource = (key: KeyIdentity) => Promise<JsonObject>
+
+/** What the caller's key has spent, in the form of no API; errors are in the form of the caller's. */
+export function answerUsage(usage: UsageSource): Act {
+  return (exchange) => {
+    usage(exchange.authenticate()).then(
+      (body) => exchange.answer(200, encode(body), NOT_STORED),
+      (thrown: unknown) => exchange.reject(thrown),
+    )
+  }
+}
+
 /** One model by its id, which may hold slashes; `prefix` is the path before it. */
 export function answerModel(prefix: string): Act {
   return (exchange, req) => {
@@ -165,6 +178,7 @@ export function answerOptions(allow: string): Act {
 }
 
 const NO_BODY = new Uint8Array(0)
+const NOT_STORED = [['cache-control', 'no-store']] as const
 const METRICS_TYPE = [['content-type', 'text/plain; version=0.0.4; charset=utf-8']] as const
 
 function encode(body: JsonObject): Buffer {

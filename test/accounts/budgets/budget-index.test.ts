@@ -50,3 +50,17 @@ test('a tag that a key has twice counts once', async (t) => {
   const index = new BudgetIndex(memory, matchesGlob)
   t.same(index.find({ ...NOBODY, tags: ['night', 'night'] })?.length, 1)
 })
+
+test('the budgets of a key are those of no other key, and none that it shares', async (t) => {
+  const { writer, memory } = new BudgetRig()
+  const index = new BudgetIndex(memory, matchesGlob)
+  t.same(index.ofKey('key_1'), [])
+  writer.put(budget('all', 1))
+  writer.put(budget('any', 1, { kind: 'model', subject: '*' }))
+  writer.put(budget('other', 1, { kind: 'key', subject: 'key_2' }))
+  writer.put(budget('own', 1, { kind: 'key', subject: 'key_1' }))
+  t.same(
+    index.ofKey('key_1').map(({ name }) => name),
+    ['own'],
+  )
+})

@@ -184,3 +184,21 @@ test('amounts that are no whole numbers are rounded up, and those that are no nu
   held.settle(amount(Number.NaN))
   t.same(rig.usage('a'), { spent: 0, reserved: 0 })
 })
+
+test('the holder of a key sees what is used of its own budgets as it is now', async (t) => {
+  const rig = new BudgetRig()
+  rig.account()
+  const loop = rig.loop()
+  t.same(loop.usageOf('key_0'), [])
+  rig.writer.put(budget('own', 100, { kind: 'key', subject: 'key_0', spent: 20 }))
+  rig.writer.put(budget('other', 100, { kind: 'key', subject: 'key_1', spent: 30 }))
+  rig.writer.put(budget('all', 1000))
+  const held = reserved(rig.setOf(loop, 0), amount(1), amount(10))
+  const own = { name: 'own', per: 'day', unit: 'usd', limit: 100 }
+  const resetsAtMs = Date.parse('2026-11-30T00:00:00Z')
+  t.same(loop.usageOf('key_0'), [{ ...own, spent: 20, reserved: 10, resetsAtMs }])
+  held.settle(amount(5))
+  t.same(loop.usageOf('key_0'), [{ ...own, spent: 25, reserved: 0, resetsAtMs }])
+  rig.writer.remove('budget_own')
+  t.same(loop.usageOf('key_0'), [])
+})

@@ -206,3 +206,34 @@ test('an API has documents of its own, a list, and a model that is asked for by 
   t.equal((await fetch(`${url}/ollama/ask`, { headers })).status, 405)
   t.equal(pipeline.exchanges.length, 0, 'no chat has begun')
 })
+
+test('the holder of a key gets its usage; what fails is answered in the form of the caller’s API', async (t) => {
+  const busy = new GatewayError('overloaded', { retryAfterMs: 1000 })
+  const usage = async ({ name }: { readonly name: string | null }) => {
+    if (name === null) throw busy
+    return { key: name }
+  }
+  const models = { header: 'x-fake', encodeList: () => ({}), encodeModel: () => ({}) }
+  const { url, pipeline } = await startFront(t, { options: { usage, surfaces: [{ ...fakeSurface, models }] } })
+  t.equal((await get(`${url}/v1/usage`, { 'x-fake': '1' })).status, 503)
+  t.equal((await get(`${url}/v1/usage`)).status, 503)
+  t.match(
+    pipeline.rejections.map(({ surface, error }) => [surface?.id ?? null, error === busy]),
+    [
+      ['fake', true],
+      [null, true],
+    ],
+  )
+  pipeline.keys = ['good']
+  const answer = await get(`${url}/v1/usage`, { authorization: 'Bearer good' })
+  t.equal(answer.status, 200)
+  t.type(JSON.parse(answer.body).key, 'string')
+  t.equal(answer.headers.get('cache-control'), 'no-store')
+  t.equal((await get(`${url}/v1/usage`)).status, 401)
+})
+
+test('without an account database there is no usage', async (t) => {
+  const { url, server } = await startFront(t)
+  t.equal((await get(`${url}/v1/usage`)).status, 404)
+  t.notOk(server.routes.some(({ path }) => path === '/v1/usage'))
+})
