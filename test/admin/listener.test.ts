@@ -183,6 +183,14 @@ test('wrong keys of a login are counted and logged like others, and a session en
   )
 })
 
+test('without a key no more than a login is read', async (t) => {
+  const { ask } = await start(t, { routes: [...createAdminRoutes(adminContext([]).context), ...ROUTES] })
+  const body = JSON.stringify({ key: 'k'.repeat(17 * 1024) })
+  const login = await ask('POST', '/admin/v1/session', { key: '', body })
+  t.same([login.status, codeOf(login)], [413, 'payload_too_large'])
+  t.equal((await ask('POST', '/admin/v1/things', { body })).status, 400, 'with a key it is read')
+})
+
 test('a long answer can tell that its key or its session is none any more', async (t) => {
   const held: AdminExchange[] = []
   const hold = adminRoute({

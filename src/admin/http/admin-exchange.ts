@@ -48,6 +48,8 @@ export type PassedRequest = Pick<ClientRequest, 'requestId' | 'acceptedAtMs'> & 
 
 /** A key with its metadata is a few KB. */
 export const MAX_BODY_BYTES = 256 * 1024
+/** Of a request that shows no key before its body, so that strangers cannot hold much memory. An admin key in JSON is shorter. */
+export const MAX_OPEN_BODY_BYTES = 16 * 1024
 /** A rejected body up to this size is read to its end and the connection kept. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
 /** An operator's page that takes nothing for this long is gone. */
@@ -180,14 +182,14 @@ export class AdminExchange {
    * Calls `take` with the whole body; to be called within the engine's own call. Anything wrong with it is answered.
    * @throws unsupported_media_type, payload_too_large
    */
-  readBody(take: (body: Uint8Array) => void): void {
+  readBody(take: (body: Uint8Array) => void, maxBytes = MAX_BODY_BYTES): void {
     const { contentType, contentLength, contentEncoding } = this.head
     const isEmpty = contentLength <= 0 && !this.head.isChunked
     if (!isEmpty && (!isJsonContentType(contentType) || contentEncoding !== '')) {
       throw new GatewayError('unsupported_media_type')
     }
-    if (contentLength > MAX_BODY_BYTES) throw new GatewayError('payload_too_large')
-    const body = new RequestBody(contentLength, MAX_BODY_BYTES, {
+    if (contentLength > maxBytes) throw new GatewayError('payload_too_large')
+    const body = new RequestBody(contentLength, maxBytes, {
       reserve: () => UNCOUNTED,
       onNoRoom: (refusal) => this.reject(refusal),
       onTooLarge: () => this.reject(new GatewayError('payload_too_large')),

@@ -8,7 +8,7 @@ import { type HttpRequest, type HttpResponse } from '../../server/engine/engine.
 import { ClientResponse } from '../../server/engine/response.js'
 import { type EngineRoute } from '../../server/http/http.js'
 import { type Operator, requireRole } from '../admin-keys.js'
-import { AdminExchange, type AdminGround } from './admin-exchange.js'
+import { AdminExchange, type AdminGround, MAX_BODY_BYTES, MAX_OPEN_BODY_BYTES } from './admin-exchange.js'
 import { readBody, readQuery } from './input.js'
 
 export type AdminMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -88,6 +88,7 @@ export function createAdminRoute(ground: AdminGround, route: AdminRoute): Engine
     const { body: schema } = route
     if (schema === null) void run(exchange, route, { ...call, body: {} })
     else {
+      const maxBytes = route.isOpen === true ? MAX_OPEN_BODY_BYTES : MAX_BODY_BYTES
       exchange.readBody((bytes) => {
         try {
           void run(exchange, route, {
@@ -97,7 +98,7 @@ export function createAdminRoute(ground: AdminGround, route: AdminRoute): Engine
         } catch (thrown) {
           exchange.reject(thrown)
         }
-      })
+      }, maxBytes)
     }
   })
 }
