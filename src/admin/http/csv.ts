@@ -1,7 +1,7 @@
 // Tables as CSV (RFC 4180) that spreadsheets open: a text that one would take for a formula gets an apostrophe before it
 // (https://owasp.org/www-community/attacks/CSV_Injection).
 
-const FORMULA = /^[=+\-@\t\r]/
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/
 const SPECIAL = /[",\r\n]/
 
 /** A line of titles, and one for each row; null is an empty cell. */
