@@ -10,7 +10,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { BudgetWriter } from './budgets/writer.js'
 import { deleteJournals, replayJournals } from './database/budgets/replay.js'
-import { forgetJournals } from './database/budgets/spend.js'
+import { forgetJournals, forgetWindows } from './database/budgets/spend.js'
 import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
@@ -227,7 +227,10 @@ class AccountsThread {
     if (rollups === undefined) return
     const nowMs = this.#ground.nowMs()
     await this.#commits
-      .run((db) => forgetRollups(db, rollups, Math.floor(nowMs / DAY_MS), nowMs))
+      .run(async (db) => {
+        await forgetRollups(db, rollups, Math.floor(nowMs / DAY_MS), nowMs)
+        await forgetWindows(db, rollups.dailyDays, nowMs)
+      })
       .catch(() => undefined)
   }
 

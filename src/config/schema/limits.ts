@@ -75,7 +75,11 @@ export const Accounts = section('Keys and teams that are kept in a database and 
   ),
   spend: section('How long sums of what keys have spent are kept.', {
     hourlyDays: integer({ minimum: 2, maximum: 3660 }, 35, 'Sums by the hour, in days.'),
-    dailyDays: integer({ minimum: 32, maximum: 3660 }, 400, 'Sums by the day, and those of end users, in days.'),
+    dailyDays: integer(
+      { minimum: 32, maximum: 3660 },
+      400,
+      'Sums by the day, those of end users, and what budgets have spent in windows that are over, in days.',
+    ),
   }),
 })
 

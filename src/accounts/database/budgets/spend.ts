@@ -3,6 +3,7 @@
 import { type SubjectKind } from '../../budgets/memory.js'
 import { windowAt, windowStartMs } from '../../budgets/windows.js'
 import { type StoredBudget } from '../../budgets/writer.js'
+import { DAY_MS } from '../../rollups/types.js'
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit, type Charge, type SpendBatch } from '../../types.js'
 import { type Database } from '../rows.js'
 
@@ -37,6 +38,20 @@ export async function forgetJournals(db: Database, ids: readonly string[]): Prom
       .where('id', 'in', ids.slice(i, i + MAX_ROWS))
       .execute()
   }
+}
+
+/** Deletes what was spent in windows that began so many days ago or more, and are over. */
+export async function forgetWindows(db: Database, days: number, nowMs: number): Promise<void> {
+  await db
+    .deleteFrom('budget_windows')
+    .where('window_start_ms', '<', nowMs - days * DAY_MS)
+    .where('window_start_ms', 'not in', [...new Set(startsAt(nowMs).values())])
+    .execute()
+}
+
+/** When the present windows of all periods began. */
+function startsAt(nowMs: number): ReadonlyMap<BudgetPeriod, number> {
+  return new Map(BUDGET_PERIODS.map((per) => [per, windowStartMs(per, windowAt(per, nowMs))]))
 }
 
 /** Those of budgets that were deleted are left out. */
@@ -85,7 +100,7 @@ export async function readBudgets(
     )
     .execute()
   if (rows.length === 0) return []
-  const starts = new Map(BUDGET_PERIODS.map((per) => [per, windowStartMs(per, windowAt(per, nowMs))]))
+  const starts = startsAt(nowMs)
   const windows = await db
     .selectFrom('budget_windows')
     .selectAll()
