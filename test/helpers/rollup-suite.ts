@@ -1,5 +1,8 @@
 // What every database must hold of rollups and their reports: one suite, run over each of them.
 import { test } from 'tap'
+import { addRollups } from '../../src/accounts/database/rollups/add-rollups.js'
+import { UserNames } from '../../src/accounts/database/rollups/user-names.js'
+import { type Database } from '../../src/accounts/database/rows.js'
 import { type SpendDimension, type SpendQuery } from '../../src/accounts/rollups/reports.js'
 import { DAY_MS, HOUR_MS, noCounts, type RollupBatch, type RollupRow } from '../../src/accounts/rollups/types.js'
 import { type OpenAccounts } from './accounts-suite.js'
@@ -28,6 +31,20 @@ function batch(rows: readonly RollupRow[], members: Partial<RollupBatch> = {}): 
 
 function query(by: readonly SpendDimension[], members: Partial<SpendQuery> = {}): SpendQuery {
   return { fromMs: DAY * DAY_MS, toMs: (DAY + 31) * DAY_MS, by, after: null, limit: 100, ...members }
+}
+
+const FILLED = { days: 30, keys: 5, users: 40 }
+
+/** November 2026 with a row for each hour and model, and each end user of each key on each day. */
+export async function fillMonth(db: Database): Promise<void> {
+  const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+  const rows = numbers(FILLED.days * 24).map((hour) => row(hour, { model: `m${hour % 3}` }))
+  const users = numbers(FILLED.days * FILLED.keys * FILLED.users).map((n) => {
+    const [day, k] = [DAY + (n % FILLED.days), Math.floor(n / FILLED.days) % FILLED.keys]
+    const name = `u${Math.floor(n / FILLED.days / FILLED.keys)}`
+    return { day, owner: `key_${k}`, keyName: `k${k}`, user: name, counts: { ...noCounts(), requests: 1 } }
+  })
+  await addRollups(db, batch(rows, { users }), new UserNames(), 0)
 }
 
 /** Runs the whole suite over one kind of store. */
@@ -125,6 +142,21 @@ function reportSuite(kind: string, open: OpenAccounts): void {
     }
   })
 
+  test(`${kind}: hours at both ends of whole days are added to them`, async (t) => {
+    const { store } = (await open(t)).node
+    await store.addRollups(batch([row(0), row(1), row(23), row(24), row(47), row(48), row(49)]))
+    const range = { fromMs: DAY * DAY_MS + HOUR_MS, toMs: (DAY + 2) * DAY_MS + HOUR_MS }
+    t.match(await store.reportSpend(query(['day'], range)), {
+      rows: [
+        { day: '2026-11-01', requests: 2 },
+        { day: '2026-11-02', requests: 2 },
+        { day: '2026-11-03', requests: 1 },
+      ],
+      total: { requests: 5 },
+    })
+    t.match((await store.reportSpend(query(['team'], range))).rows, [{ team: 'blue', requests: 5 }])
+  })
+
   test(`${kind}: keys of one name are told apart by their ids, those of the file have none`, async (t) => {
     const { store } = (await open(t)).node
     await store.addRollups(batch([row(0), row(0, { owner: 'key_b' }), row(0, { owner: 'file:app' })]))
@@ -181,5 +213,54 @@ function userSuite(kind: string, open: OpenAccounts): void {
         ],
       ],
     )
+  })
+
+  test(`${kind}: end users of whole months and of days add up to the same, in whatever order and pages`, async (t) => {
+    const { store } = (await open(t)).node
+    const users = Array.from({ length: 400 }, (_, n) => ({
+      ...user(`u${n % 37}`, `key_${n % 3}`),
+      ...{ keyName: `k${n % 3}`, day: DAY - 5 + (n % 41) },
+    }))
+    await store.addRollups(batch([], { users }))
+    const orders = [
+      ['user'],
+      ['user', 'key'],
+      ['key', 'user'],
+      ['user', 'day'],
+      ['day', 'user'],
+      ['key', 'user', 'day'],
+    ]
+    for (const by of orders as SpendDimension[][]) {
+      // From October 28 to December 3, and to the end of what there is: whole months, and days on both sides.
+      for (const [first, end] of [
+        [DAY - 4, DAY + 33],
+        [DAY - 4, DAY + 36],
+        [DAY, DAY + 30],
+        [DAY + 2, DAY + 9],
+      ] as const) {
+        const asked = { fromMs: first * DAY_MS, toMs: end * DAY_MS }
+        const expected = users.filter(({ day }) => day >= first && day < end)
+        const found: Awaited<ReturnType<typeof store.reportSpend>>['rows'][number][] = []
+        let after: SpendQuery['after'] = null
+        do {
+          const page: Awaited<ReturnType<typeof store.reportSpend>> = await store.reportSpend(
+            query(by, { ...asked, after, limit: 19 }),
+          )
+          found.push(...page.rows)
+          after = page.next
+          t.equal(page.total.requests, expected.length, `${by} ${first} ${end}`)
+        } while (after !== null)
+        const nameOf = (row: { user?: string; key?: string; day?: string | number }) =>
+          JSON.stringify(by.map((name) => row[name as 'user']))
+        const names = expected.map(({ user: name, keyName, day }) =>
+          nameOf({ user: name, key: keyName, day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
+        )
+        t.same(found.map(nameOf), [...new Set(names)].sort(), `${by} ${first} ${end}`)
+        t.equal(
+          found.reduce((sum, { requests }) => sum + requests, 0),
+          expected.length,
+        )
+      }
+    }
   })
 }

@@ -16,9 +16,11 @@ import {
 
 import {
   createRollupTables,
+  createUserMonths,
   type RollupSourceTable,
   type RollupTable,
   type RollupTagTable,
+  type RollupUserMonthTable,
   type RollupUserTable,
   type RollupWriterTable,
 } from './rollups/tables.js'
@@ -120,6 +122,7 @@ export type Tables = {
   rollup_tags: RollupTagTable
   rollups: RollupTable
   rollup_users: RollupUserTable
+  rollup_user_months: RollupUserMonthTable
   rollup_writers: RollupWriterTable
   nodes: NodeTable
   keys: KeyTable
@@ -239,6 +242,7 @@ const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
       .addColumn('sequence', 'bigint', (column) => column.notNull()),
   ],
   ({ schema, sortable }) => createRollupTables(schema, sortable),
+  ({ schema, sortable }) => createUserMonths(schema, sortable),
 ]
 
 /** The SQL of each schema version, in order: to be run once, each in a transaction of its own. */

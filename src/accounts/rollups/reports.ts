@@ -12,9 +12,12 @@ export type SpendQuery = {
   readonly toMs: number
   readonly by: readonly SpendDimension[]
   /** `next` of the page before; null for the first page. */
-  readonly after: readonly (string | number)[] | null
+  readonly after: SpendCursor | null
   readonly limit: number
 }
+
+/** Where a page has ended, and the total, which only the first page adds up. */
+export type SpendCursor = { readonly at: readonly (string | number)[]; readonly total: SpendSum }
 
 /** Nano-dollars; numbers above 2^53 are not exact. */
 export type SpendSum = Readonly<RollupCounts>
@@ -34,7 +37,7 @@ export type SpendRow = SpendSum & {
 /** `total`: over all pages. */
 export type SpendPage = {
   readonly rows: readonly SpendRow[]
-  readonly next: readonly (string | number)[] | null
+  readonly next: SpendCursor | null
   readonly total: SpendSum
 }
 

@@ -1,7 +1,13 @@
 // What was spent, from the rollups of the account database: by team, key, model, provider, tag, end user and day, as JSON or CSV.
 import { type Static, Type } from 'typebox'
-import { SPEND_DIMENSIONS, type SpendDimension, type SpendRow, type SpendSum } from '../../accounts/rollups/reports.js'
-import { DAY_MS, HOUR_MS } from '../../accounts/rollups/types.js'
+import {
+  SPEND_DIMENSIONS,
+  type SpendCursor,
+  type SpendDimension,
+  type SpendRow,
+  type SpendSum,
+} from '../../accounts/rollups/reports.js'
+import { COUNT_NAMES, DAY_MS, HOUR_MS, type RollupCounts } from '../../accounts/rollups/types.js'
 import { GatewayError } from '../../errors.js'
 import { type AdminContext } from '../context.js'
 import { ACCEPT, type AdminAnswer, type AdminRoute, adminRoute } from '../http/admin-route.js'
@@ -89,7 +95,7 @@ async function report(context: AdminContext, input: Static<typeof SpendInput>, i
     throw invalid('by', 'user: only of whole days')
   const after = input.after === undefined ? null : readCursor(input.after, by)
   const page = await storeOf(context).reportSpend({ fromMs, toMs, by, after, limit: input.limit })
-  const next = page.next === null ? null : Buffer.from(JSON.stringify(page.next)).toString('base64url')
+  const next = page.next === null ? null : cursorText(page.next)
   const data = page.rows.map(shown)
   if (isCsv) {
     const titles = [...by.flatMap((name) => (name === 'key' ? ['key', 'keyId'] : [name])), ...Object.keys(SUM)]
@@ -129,13 +135,22 @@ function readHour(param: string, text: string | undefined): number | null {
   throw invalid(param, 'must be a day, or a time in ISO 8601 that is a whole hour')
 }
 
+/** What the page has ended with, then its total, as base64url. */
+function cursorText({ at, total }: SpendCursor): string {
+  return Buffer.from(JSON.stringify([...at, ...COUNT_NAMES.map((name) => total[name])])).toString('base64url')
+}
+
 /** @throws invalid_request for what no page of these dimensions has ended with */
-function readCursor(text: string, by: readonly SpendDimension[]): (string | number)[] {
-  const types = by.flatMap((name) => (name === 'key' ? ['string', 'string'] : [name === 'day' ? 'number' : 'string']))
+function readCursor(text: string, by: readonly SpendDimension[]): SpendCursor {
+  const groups = by.flatMap((name) => (name === 'key' ? ['string', 'string'] : [name === 'day' ? 'number' : 'string']))
+  const types = [...groups, ...COUNT_NAMES.map(() => 'number')]
   try {
     const read: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
     const fits = (value: unknown, at: number): boolean => typeof value === types[at] && !String(value).includes('\0')
-    if (Array.isArray(read) && read.length === types.length && read.every(fits)) return read as (string | number)[]
+    if (Array.isArray(read) && read.length === types.length && read.every(fits)) {
+      const counts = COUNT_NAMES.map((name, i) => [name, read[groups.length + i]])
+      return { at: read.slice(0, groups.length), total: Object.fromEntries(counts) as RollupCounts }
+    }
   } catch {
     // Not even JSON.
   }

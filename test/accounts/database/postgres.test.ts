@@ -1,16 +1,21 @@
 // Keys and teams in PostgreSQL: the suite of all stores, and what several nodes and a database that is away make of them.
+import { sql } from 'kysely'
 import pg from 'pg'
 import tap, { type Test, test } from 'tap'
+import { openPostgres } from '../../../src/accounts/database/postgres.js'
+import { reportSpend } from '../../../src/accounts/database/rollups/spend-reports.js'
 import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { LoopRollups } from '../../../src/accounts/rollups/loop-rollups.js'
-import { noCounts } from '../../../src/accounts/rollups/types.js'
+import { type SpendDimension } from '../../../src/accounts/rollups/reports.js'
+import { DAY_MS, HOUR_MS, noCounts } from '../../../src/accounts/rollups/types.js'
 import { digestOf } from '../../../src/accounts/secret.js'
 import { RollupWriter } from '../../../src/gateway/accounts/rollup-writer.js'
 import { type AccountsNode, newKey, openNode } from '../../helpers/accounts-rig.js'
 import { type AccountsRig, accountsSuite, type RigOptions } from '../../helpers/accounts-suite.js'
 import { startCommitCutter } from '../../helpers/commit-cutter.js'
 import { startPostgres } from '../../helpers/postgres-server.js'
-import { rollupSuite } from '../../helpers/rollup-suite.js'
+import { postgresVisits } from '../../helpers/query-plans.js'
+import { fillMonth, rollupSuite } from '../../helpers/rollup-suite.js'
 import { startDoor } from '../../helpers/shut-door.js'
 import { rejectionOf } from '../../helpers/thrown.js'
 
@@ -43,6 +48,24 @@ async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {})
 
 accountsSuite('postgres', open)
 rollupSuite('postgres', open)
+
+test('a report of a month visits the rows of its months and days, and those of hours at its ends alone', async (t) => {
+  const { db, close } = await openPostgres(await server.createDatabase())
+  t.teardown(close)
+  await fillMonth(db)
+  await sql`analyze`.execute(db)
+  const fromMs = Date.UTC(2026, 10, 1)
+  const visits = (by: readonly SpendDimension[], shiftMs = 0) =>
+    postgresVisits(db, (recorded) => {
+      const range = { fromMs: fromMs + shiftMs, toMs: fromMs + 30 * DAY_MS }
+      return reportSpend(recorded, { ...range, by, after: null, limit: 10 })
+    })
+  // 200 end users a day, of 5 keys; 24 hours of 3 models. A first page that is not all adds up its total as well.
+  t.ok((await visits(['user'])) <= 2 * 200 + 1)
+  t.ok((await visits(['key', 'user'])) <= 2 * 200 + 1)
+  t.ok((await visits(['day', 'user'])) <= 2 * 200 + 200)
+  t.ok((await visits(['team'], HOUR_MS)) <= 30 * 3 + 23 + 3)
+})
 
 /** Resolves when the node has heard of a change. */
 function heard({ store }: AccountsNode): Promise<readonly string[]> {

@@ -12,7 +12,9 @@ import {
   type UserRollupRow,
 } from '../../rollups/types.js'
 import { type Database } from '../rows.js'
-import { type RollupTable, type RollupTagTable, type RollupUserTable } from './tables.js'
+import { COUNT_COLUMNS } from './report-columns.js'
+import { monthOf } from './report-parts.js'
+import { type RollupTable, type RollupTagTable, type RollupUserMonthTable, type RollupUserTable } from './tables.js'
 import { type UserNames } from './user-names.js'
 
 /** Rows of one statement: its parameters are limited. */
@@ -41,7 +43,9 @@ export async function addRollups(db: Database, batch: RollupBatch, users: UserNa
   if (isNew === undefined) return
   await addSources(db, batch)
   for (const rows of slices(rollupRowsOf(batch))) await upsertRollups(db, rows)
-  for (const rows of slices(await userRowsOf(db, batch.users, users))) await upsertUsers(db, rows)
+  const userRows = await userRowsOf(db, batch.users, users)
+  for (const rows of slices(userRows)) await upsertUsers(db, rows)
+  for (const rows of slices(monthRowsOf(userRows))) await upsertUserMonths(db, rows)
 }
 
 /** Deletes the rows that are older. */
@@ -55,6 +59,7 @@ export async function forgetRollups(db: Database, days: RollupDays, today: numbe
     await db.deleteFrom('rollups').where('span_hours', '=', span).where('slot', '<', first).execute()
   }
   await db.deleteFrom('rollup_users').where('day', '<', firstDay).execute()
+  await db.deleteFrom('rollup_user_months').where('month', '<', monthOf(firstDay)).execute()
   const old = db.selectFrom('rollup_sources').select('id').where('seen_day', '<', firstDay)
   await db.deleteFrom('rollup_tags').where('source', 'in', old).execute()
   await db.deleteFrom('rollup_sources').where('seen_day', '<', firstDay).execute()
@@ -121,6 +126,19 @@ function rollupRowsOf({ rows }: RollupBatch): Insertable<RollupTable>[] {
     .map(([, { span, slot, id, counts }]) => ({ span_hours: span, slot, source: id, ...columnsOf(counts) }))
 }
 
+/** The same by months. */
+function monthRowsOf(rows: readonly Insertable<RollupUserTable>[]): Insertable<RollupUserMonthTable>[] {
+  const sums = new Map<string, Insertable<RollupUserMonthTable>>()
+  for (const { day, owner, user_name, key_name, ...counts } of rows) {
+    const month = monthOf(day)
+    const key = JSON.stringify([month, user_name, key_name, owner])
+    const sum = sums.get(key)
+    if (sum === undefined) sums.set(key, { month, user_name, key_name, owner, ...counts })
+    else for (const name of COUNT_COLUMNS) sum[name] += counts[name]
+  }
+  return [...sums].sort(byFirst).map(([, row]) => row)
+}
+
 async function userRowsOf(
   db: Database,
   rows: readonly UserRollupRow[],
@@ -173,6 +191,25 @@ async function upsertUsers(db: Database, rows: readonly Insertable<RollupUserTab
         cached_tokens: row('rollup_users.cached_tokens', '+', row.ref('excluded.cached_tokens')),
         cost_nano: row('rollup_users.cost_nano', '+', row.ref('excluded.cost_nano')),
         unpriced: row('rollup_users.unpriced', '+', row.ref('excluded.unpriced')),
+      })),
+    )
+    .execute()
+}
+
+async function upsertUserMonths(db: Database, rows: readonly Insertable<RollupUserMonthTable>[]): Promise<void> {
+  await db
+    .insertInto('rollup_user_months')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['month', 'user_name', 'key_name', 'owner']).doUpdateSet((row) => ({
+        requests: row('rollup_user_months.requests', '+', row.ref('excluded.requests')),
+        attempts: row('rollup_user_months.attempts', '+', row.ref('excluded.attempts')),
+        errors: row('rollup_user_months.errors', '+', row.ref('excluded.errors')),
+        input_tokens: row('rollup_user_months.input_tokens', '+', row.ref('excluded.input_tokens')),
+        output_tokens: row('rollup_user_months.output_tokens', '+', row.ref('excluded.output_tokens')),
+        cached_tokens: row('rollup_user_months.cached_tokens', '+', row.ref('excluded.cached_tokens')),
+        cost_nano: row('rollup_user_months.cost_nano', '+', row.ref('excluded.cost_nano')),
+        unpriced: row('rollup_user_months.unpriced', '+', row.ref('excluded.unpriced')),
       })),
     )
     .execute()

@@ -1,32 +1,38 @@
-// Spend as operators and holders of keys ask for it: sums over rollups, in the order of what they are grouped by. Rows of days are read
-// where whole days are asked for, so that a month of a busy gateway is a few ten thousand rows.
-import { type RawBuilder, sql } from 'kysely'
+// Spend as operators and holders of keys ask for it: sums over rollups, in the order of what they are grouped by. Whole days
+// are read as such, so that a month of a busy gateway is a few ten thousand rows.
+import { type SelectQueryBuilder, sql } from 'kysely'
 import { type KeyUsage, type SpendPage, type SpendQuery, type SpendRow, type SpendSum } from '../../rollups/reports.js'
-import { DAY_MS, HOUR_MS, HOURS_PER_DAY } from '../../rollups/types.js'
+import { DAY_MS, HOURS_PER_DAY } from '../../rollups/types.js'
 import { type Database } from '../rows.js'
-
-const COUNT_COLUMNS = [
-  ...(['requests', 'attempts', 'errors', 'input_tokens', 'output_tokens'] as const),
-  ...(['cached_tokens', 'cost_nano', 'unpriced'] as const),
-] as const
-
-type Counted = Record<(typeof COUNT_COLUMNS)[number], number>
-/** Texts or numbers by the names of columns. */
-type Grouped = Counted & Record<string, string | number>
+import { type Tables } from '../schema.js'
+import { COUNT_COLUMNS, type Column, type Counted, columnsOf, type Grouped, isAfter, summed } from './report-columns.js'
+import { hourParts } from './report-parts.js'
+import { userRows, userTotal } from './user-reports.js'
 
 /** Sums by these dimensions. */
 export async function reportSpend(db: Database, query: SpendQuery): Promise<SpendPage> {
   const { by, limit } = query
-  const isByUser = by.includes('user')
   const columns = columnsOf(query)
-  const found = await (isByUser ? userRows(db, query, columns) : sourceRows(db, query, columns))
+  const found = await (by.includes('user') ? userRows(db, query, columns) : sourceRows(db, query, columns))
   const rows = found.slice(0, limit)
   const last = found.length > limit ? rows.at(-1) : undefined
+  const total = await totalOf(db, query, { rows, isLast: last === undefined })
   return {
     rows: rows.map((row) => rowOf(row, query)),
-    next: last === undefined ? null : columns.map(({ name }) => last[name] ?? ''),
-    total: sumOf(await (isByUser ? userTotal(db, query) : rollupTotal(db, query))),
+    next: last === undefined ? null : { at: columns.map(({ name }) => last[name] ?? ''), total },
+    total,
   }
+}
+
+/** Once a report: later pages carry that of the first one, and one that has all rows is the total but for tags, which count twice. */
+async function totalOf(
+  db: Database,
+  query: SpendQuery,
+  { rows, isLast }: { readonly rows: readonly Grouped[]; readonly isLast: boolean },
+): Promise<SpendSum> {
+  if (query.after !== null) return query.after.total
+  if (isLast && !query.by.includes('tag')) return rows.reduce((sum, row) => plus(sum, sumOf(row)), sumOf(null))
+  return sumOf(await (query.by.includes('user') ? userTotal(db, query) : sourceTotal(db, query)))
 }
 
 /** What one key has spent today and in this month. */
@@ -55,56 +61,30 @@ export async function reportKeyUsage(db: Database, owner: string, nowMs: number)
 /** Parameters of a query are limited; more than these are models that a key has tried out over a year. */
 const MAX_SOURCES = 10_000
 
-type Column = { readonly name: string; readonly expression: RawBuilder<string | number> }
-
-/** A sum of integers as a number that every database answers with, exact up to 2^53. */
-function summed(name: (typeof COUNT_COLUMNS)[number]) {
-  return sql<number>`cast(sum(${sql.ref(name)}) as double precision)`.as(name)
+/** Sums of each source in each part; of each day as well where the report is by days, and then a row of a day is its sum as it is. */
+function sumsIn(db: Database, { fromMs, toMs, by }: SpendQuery) {
+  const isByDay = by.includes('day')
+  const [first, ...others] = hourParts(fromMs, toMs).map(({ span, from, to }) => {
+    const hours = span === 'day' ? HOURS_PER_DAY : 1
+    const day = sql<number>`slot / ${sql.lit(HOURS_PER_DAY / hours)}`
+    const rows = db
+      .selectFrom('rollups')
+      .where('span_hours', '=', hours)
+      .where('slot', '>=', from)
+      .where('slot', '<', to)
+      .select('source')
+    if (isByDay && span === 'day') return rows.select(COUNT_COLUMNS).select('slot as day')
+    const sums = rows.select(COUNT_COLUMNS.map(summed)).groupBy('source')
+    return isByDay ? sums.select(day.as('day')).groupBy(day) : sums
+  }) as SumsQuery[]
+  return others.reduce((all, part) => (all === undefined ? part : all.unionAll(part)), first)
 }
 
-const SOURCE_COLUMNS = {
-  team: ['team'],
-  key: ['key_name', 'owner'],
-  model: ['model'],
-  provider: ['provider'],
-} as const
-
-/** What rows are grouped and ordered by. */
-function columnsOf({ by }: SpendQuery): Column[] {
-  return by.flatMap((dimension): Column[] => {
-    switch (dimension) {
-      case 'day':
-        return [{ name: 'day', expression: sql.ref('day') }]
-      case 'user':
-        return [{ name: 'user_name', expression: sql.ref('user_name') }]
-      case 'tag':
-        return [{ name: 'tag', expression: sql`coalesce(${sql.ref('rollup_tags.tag')}, '')` }]
-      default:
-        return SOURCE_COLUMNS[dimension].map((name) => ({ name, expression: sql.ref(name) }))
-    }
-  })
-}
-
-/** Whole days are read as such. */
-function spanOf({ fromMs, toMs }: SpendQuery): { readonly hours: number; readonly from: number; readonly to: number } {
-  const hours = fromMs % DAY_MS === 0 && toMs % DAY_MS === 0 ? HOURS_PER_DAY : 1
-  return { hours, from: fromMs / (hours * HOUR_MS), to: toMs / (hours * HOUR_MS) }
-}
-
-function inRange(db: Database, query: SpendQuery) {
-  const { hours, from, to } = spanOf(query)
-  return db.selectFrom('rollups').where('span_hours', '=', hours).where('slot', '>=', from).where('slot', '<', to)
-}
+type SumsQuery = SelectQueryBuilder<Tables, 'rollups', Counted & { source: string }>
 
 async function sourceRows(db: Database, query: SpendQuery, columns: readonly Column[]): Promise<Grouped[]> {
-  const { hours } = spanOf(query)
-  const isByDay = query.by.includes('day')
-  const day = sql<number>`slot / ${sql.lit(HOURS_PER_DAY / hours)}`
-  const sums = inRange(db, query)
-    .select('source')
-    .select(COUNT_COLUMNS.map(summed))
-    .groupBy('source')
-    .$if(isByDay, (inner) => inner.select(day.as('day')).groupBy(day))
+  const sums = sumsIn(db, query)
+  if (sums === undefined) return []
   return db
     .selectFrom(sums.as('sums'))
     .innerJoin('rollup_sources', 'rollup_sources.id', 'sums.source')
@@ -121,36 +101,10 @@ async function sourceRows(db: Database, query: SpendQuery, columns: readonly Col
     .execute() as unknown as Promise<Grouped[]>
 }
 
-async function userRows(db: Database, query: SpendQuery, columns: readonly Column[]): Promise<Grouped[]> {
-  return usersInRange(db, query)
-    .select(columns.map(({ name, expression }) => expression.as(name)))
-    .select(COUNT_COLUMNS.map(summed))
-    .$if(query.after !== null, (outer) => outer.where(isAfter(columns, query)))
-    .groupBy(columns.map(({ expression }) => expression))
-    .$call((rows) => columns.reduce((ordered, { expression }) => ordered.orderBy(expression), rows))
-    .limit(query.limit + 1)
-    .execute() as unknown as Promise<Grouped[]>
-}
-
-function usersInRange(db: Database, { fromMs, toMs }: SpendQuery) {
-  return db
-    .selectFrom('rollup_users')
-    .where('day', '>=', Math.floor(fromMs / DAY_MS))
-    .where('day', '<', Math.ceil(toMs / DAY_MS))
-}
-
-function userTotal(db: Database, query: SpendQuery): Promise<Counted> {
-  return usersInRange(db, query).select(COUNT_COLUMNS.map(summed)).executeTakeFirstOrThrow()
-}
-
-function rollupTotal(db: Database, query: SpendQuery): Promise<Counted> {
-  return inRange(db, query).select(COUNT_COLUMNS.map(summed)).executeTakeFirstOrThrow()
-}
-
-/** Row values, compared from the left: https://sqlite.org/rowvalue.html */
-function isAfter(columns: readonly Column[], { after }: SpendQuery) {
-  const expressions = columns.map(({ expression }) => expression)
-  return sql<boolean>`(${sql.join(expressions)}) > (${sql.join([...(after ?? [])])})`
+async function sourceTotal(db: Database, query: SpendQuery): Promise<Counted | null> {
+  const sums = sumsIn(db, { ...query, by: [] })
+  if (sums === undefined) return null
+  return db.selectFrom(sums.as('sums')).select(COUNT_COLUMNS.map(summed)).executeTakeFirstOrThrow()
 }
 
 function rowOf(row: Grouped, { by }: SpendQuery): SpendRow {

@@ -43,6 +43,9 @@ export type RollupTable = RollupColumns & {
 /** Of one day of one end user of a key. */
 export type RollupUserTable = RollupColumns & { day: number; owner: string; user_name: string; key_name: string }
 
+/** Of one month of one end user of a key: what the days of rollup_users add up to. `month`: since January 1970. */
+export type RollupUserMonthTable = RollupColumns & { month: number; owner: string; user_name: string; key_name: string }
+
 /** Each event loop that has written rollups, with the number of its last batch. */
 export type RollupWriterTable = { id: string; sequence: number; seen_at_ms: number }
 
@@ -85,6 +88,28 @@ export function createRollupTables(schema: Kysely<unknown>['schema'], sortable: 
       .addColumn('id', 'text', (column) => column.primaryKey())
       .addColumn('sequence', 'bigint', (column) => column.notNull())
       .addColumn('seen_at_ms', 'bigint', (column) => column.notNull()),
+  ]
+}
+
+/**
+ * Of version 5 of the schema. The order of each index is that of a report of one month, so that a page is a range of it; end users are
+ * looked up in their days by name.
+ */
+export function createUserMonths(schema: Kysely<unknown>['schema'], sortable: RawBuilder<unknown>): Compilable[] {
+  return [
+    withCounts(
+      schema
+        .createTable('rollup_user_months')
+        .addColumn('month', 'bigint', (column) => column.notNull())
+        .addColumn('user_name', sortable, (column) => column.notNull())
+        .addColumn('key_name', sortable, (column) => column.notNull())
+        .addColumn('owner', 'text', (column) => column.notNull()),
+    ).addPrimaryKeyConstraint('rollup_user_months_key', ['month', 'user_name', 'key_name', 'owner']),
+    schema
+      .createIndex('rollup_user_months_by_key')
+      .on('rollup_user_months')
+      .columns(['month', 'key_name', 'owner', 'user_name']),
+    schema.createIndex('rollup_users_by_user').on('rollup_users').columns(['user_name', 'day']),
   ]
 }
 

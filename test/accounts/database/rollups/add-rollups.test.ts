@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { addRollups, forgetRollups } from '../../../../src/accounts/database/rollups/add-rollups.js'
+import { monthOf } from '../../../../src/accounts/database/rollups/report-parts.js'
 import { UserNames } from '../../../../src/accounts/database/rollups/user-names.js'
 import { openAccountsFile } from '../../../../src/accounts/database/sqlite.js'
 import { createDirectoryMemory } from '../../../../src/accounts/directory/memory.js'
@@ -54,9 +55,16 @@ test('rows are forgotten by their age: hours before days, sources with their las
   t.same(await agesOf(1), [0, 10])
   t.same(await agesOf(24), [0, 10, 11, 100])
   t.same((await db.selectFrom('rollup_users').select('day').execute()).length, 4)
+  const monthsOf = async () => {
+    const months = await db.selectFrom('rollup_user_months').select('month').orderBy('month', 'desc').execute()
+    return months.map(({ month }) => month)
+  }
+  t.same(await monthsOf(), [today, today - 10, today - 100].map(monthOf), 'the whole month of the first day')
   t.same((await db.selectFrom('rollup_sources').select('model').execute()).length, 4)
   t.same((await db.selectFrom('rollup_tags').select('tag').execute()).length, 4)
   t.same((await db.selectFrom('rollup_writers').select('id').execute()).length, 1)
   await forgetRollups(db, { hourlyDays: 10, dailyDays: 100 }, today, 1001 + 7 * 86_400_000)
   t.same(await db.selectFrom('rollup_writers').select('id').execute(), [], 'a process that is gone')
+  await forgetRollups(db, { hourlyDays: 10, dailyDays: 32 }, today, 1000)
+  t.same(await monthsOf(), [today, today - 10].map(monthOf))
 })
