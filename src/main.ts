@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The process: runs the command of the command line and handles signals. Only this file ends the process.
 // Each command loads only what it needs: a gateway is a thousand modules, which no other command should wait for.
-import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
+import { parseCommandLine, type SimulateOptions } from './config/command-line.js'
 import { type Overrides } from './config/load.js'
 import { toGatewayError } from './errors.js'
 import { dieOf, exitCodeOf, obeyLogSignals, obeyStopSignals } from './main/signals.js'
@@ -59,7 +59,7 @@ function fail(reason: unknown): never {
 
 async function run(args: readonly string[]): Promise<void> {
   const command = parseCommandLine(args)
-  if (command.kind === 'help') print(HELP_TEXT)
+  if (command.kind === 'help') print((await import('./main/help-text.js')).HELP_TEXT)
   else if (command.kind === 'version') print((await import('./config/read.js')).readVersion())
   else if (command.kind === 'check') print((await import('./config/check.js')).checkConfig(command.overrides))
   else if (command.kind === 'simulate') await simulate(command.options)
@@ -67,8 +67,9 @@ async function run(args: readonly string[]): Promise<void> {
     const { runWebhookVerify } = await import('./jobs/webhook/command.js')
     print(await runWebhookVerify(command.options, process))
   } else if (command.kind === 'keys') {
-    const { runKeys } = await import('./admin/command/keys-command.js')
-    await runKeys(command.options, print)
+    await (await import('./admin/command/keys-command.js')).runKeys(command.options, print)
+  } else if (command.kind === 'spend') {
+    await (await import('./admin/command/spend-command.js')).runSpend(command.options, print)
   } else if (command.kind === 'import') {
     const { yaml, notes } = (await import('./config/import/litellm.js')).runImport(command.file)
     print(yaml.trimEnd())

@@ -42,70 +42,28 @@ export type KeysOptions = {
 
 export type KeysVerb = 'create' | 'list' | 'show' | 'rotate' | 'revoke'
 
+/** A report of the admin API about what was spent. */
+export type SpendOptions = {
+  /** Parameters of the report, as the API takes them. */
+  readonly query: Readonly<Record<string, string>>
+  readonly format: 'table' | 'json' | 'csv'
+  /** Of the admin API; null for that of the configuration. */
+  readonly url: string | null
+  readonly overrides: Overrides
+}
+
 export type Command =
   | { readonly kind: 'start'; readonly overrides: Overrides }
   | { readonly kind: 'check'; readonly overrides: Overrides }
   | { readonly kind: 'simulate'; readonly options: SimulateOptions }
   | { readonly kind: 'webhook-verify'; readonly options: VerifyOptions }
   | { readonly kind: 'keys'; readonly options: KeysOptions }
+  | { readonly kind: 'spend'; readonly options: SpendOptions }
   | { readonly kind: 'import'; readonly file: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
-/** What `sluice --help` prints. */
-export const HELP_TEXT = `Sluice: a streaming gateway for LLMs.
-
-Usage: sluice <command> [options]
-
-Commands:
-  start            start the gateway (the default)
-  check            check the configuration and print it as it takes effect, secrets masked
-  simulate         start a local model that streams text, for trying things out
-  keys             create, list, show, rotate and revoke gateway keys of a running gateway (ADMIN_KEY)
-  import litellm FILE
-                   print a configuration file for what a configuration of LiteLLM says
-  webhook verify   tell whether the signature of a webhook that was received is good
-
-Options of start and check:
-  -c, --config FILE      configuration file, YAML or JSON (default: SLUICE_CONFIG, else ./sluice.yaml if it is there)
-      --host HOST        address to listen on
-      --port PORT        port to listen on
-      --threads N        number of event loops
-      --log-level LEVEL  trace, debug, info, warn, error or silent
-
-Options of simulate:
-      --port PORT              port to listen on
-      --protocol NAME          wire API to speak
-      --tokens-per-second N    pace of the answers
-      --faults FILE            script of faults
-
-Options of keys create NAME, list, show NAME, rotate NAME, revoke NAME:
-      --team NAME              create: the key's team; list: keys of this team alone
-      --models A,B             create: models it may use, * is a wildcard (default: all)
-      --tags A,B               create: its tags
-      --requests-per-minute N  create: a limit, as are
-      --tokens-per-minute N
-      --concurrency N
-      --expires-at TIME        create: ISO 8601
-      --overlap-ms N           rotate: how long the secret before stays valid (default: one day)
-      --url URL                address of the admin API (default: that of the configuration)
-  -c, --config FILE            configuration file
-      --json                   print JSON, for scripts
-
-Options of webhook verify:
-      --id ID                  header webhook-id
-      --timestamp SECONDS      header webhook-timestamp
-      --signature SIGNATURES   header webhook-signature
-      --body FILE              body as it was received (default: standard input)
-      --secret SECRET          secret that should have signed it (default: WEBHOOK_SECRET)
-
-  -h, --help     print this text
-  -v, --version  print the version
-
-The configuration is put together from defaults, file, environment (.env is loaded) and command line, the later winning.
-`
-
-const COMMANDS = ['start', 'check', 'simulate', 'keys', 'import', 'webhook']
+const COMMANDS = ['start', 'check', 'simulate', 'keys', 'spend', 'import', 'webhook']
 const KEYS_VERBS: readonly KeysVerb[] = ['create', 'list', 'show', 'rotate', 'revoke']
 const MAX_PORT = 65_535
 
@@ -154,6 +112,17 @@ const KEYS_OPTIONS = {
   'overlap-ms': { type: 'string' },
 } as const satisfies Options
 
+const SPEND_OPTIONS = {
+  ...SHARED_OPTIONS,
+  config: { type: 'string', short: 'c' },
+  url: { type: 'string' },
+  by: { type: 'string' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  json: { type: 'boolean' },
+  csv: { type: 'boolean' },
+} as const satisfies Options
+
 /**
  * Reads the arguments after node and script.
  * @throws misconfigured saying which argument is wrong
@@ -172,6 +141,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   }
   if (command === 'webhook') return readWebhook(rest)
   if (command === 'keys') return readKeys(rest)
+  if (command === 'spend') return readSpend(rest)
   if (command === 'import') return readImport(rest)
   return command === 'simulate' ? readSimulate(rest) : readGateway(command === 'check' ? 'check' : 'start', rest)
 }
@@ -272,6 +242,17 @@ function keyFields(values: Values): Record<string, unknown> {
     expiresAt: text(values['expires-at']),
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+}
+
+function readSpend(args: readonly string[]): Command {
+  const values = readOptions(args, SPEND_OPTIONS)
+  if (values.help === true) return { kind: 'help' }
+  if (values.version === true) return { kind: 'version' }
+  if (values.json === true && values.csv === true) throw refusal('option --json excludes --csv')
+  const format = values.json === true ? 'json' : values.csv === true ? 'csv' : 'table'
+  const query = { ...given('by', values.by), ...given('from', values.from), ...given('to', values.to) }
+  const overrides = given('config', values.config)
+  return { kind: 'spend', options: { query, format, url: text(values.url) ?? null, overrides } }
 }
 
 function required(option: string, value: string | boolean | undefined): string {
