@@ -1,5 +1,5 @@
 // The try-it page of a gateway without keys on loopback: its models, a prompt, and the answer as it streams. It speaks to the gateway
-// that served it as any client does.
+// that served it over its public API.
 import { byId, element, fill } from './dom.js'
 import { createPlayground } from './playground/playground.js'
 

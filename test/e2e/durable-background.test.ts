@@ -132,7 +132,7 @@ test('a kill loses no answer: what waited runs, what nobody saw runs again, what
 /** Short, so that the jobs of a dead node are taken over soon. */
 const LEASE_MS = 1500
 
-test('two nodes: any runs what the other accepted, streams and cancels it, and takes over what a dead one ran', async (t) => {
+test('two nodes: each runs, streams and cancels what the other accepted, and takes over what a dead one ran', async (t) => {
   const redis = await RedisServer.start(t)
   const config = {
     redis: { url: redis.url },

@@ -81,7 +81,7 @@ test('a file of answers: a conversation goes on over a restart, and what a kille
   t.match(await clientOf(third).responses.retrieve(id), { status: 'completed', output_text: 'After' })
 })
 
-test('Redis: any node continues what another one has answered, also without it for a while, and after its death', async (t) => {
+test('Redis: a node continues what another has answered, through an outage of Redis and after the other has died', async (t) => {
   const redis = await RedisServer.start(t)
   const shared = { redis: { url: redis.url } }
   const [a, b] = await Promise.all(

@@ -1,5 +1,5 @@
 // `sluice keys`: creates, lists, shows, rotates and revokes gateway keys of a running gateway, by its admin API. It knows that API by its
-// routes alone, as any other client does.
+// routes alone, like every client.
 import { type KeysOptions } from '../../config/command-line.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { type AdminApi, openAdminApi, tableOf } from './admin-api.js'

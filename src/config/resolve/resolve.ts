@@ -274,7 +274,7 @@ function resolveStreams({ streams, redis }: ConfigFile, problems: ProblemList): 
     if (streams.tokenSecret === null) {
       problems.add(
         ['streams', 'tokenSecret'],
-        'is required where streams.store is redis: any node must accept the links of all',
+        'is required where streams.store is redis: each node has to accept the links that the others have made',
       )
     }
   }

@@ -18,7 +18,7 @@ export type CacheHit = { readonly answer: CachedAnswer; readonly ageMs: number }
 
 /** Where complete answers are kept: in the memory of an event loop, or where others find them, too. */
 export type AnswerCache = {
-  /** The answer, if there is one that is no older than `maxAgeMs` (null: any). Never rejects. */
+  /** The answer, if there is one that is no older than `maxAgeMs` (null: its age does not matter). Never rejects. */
   get(digest: string, maxAgeMs: number | null): CacheHit | null | Promise<CacheHit | null>
   /** Whether an answer of so many bytes would be kept. */
   accepts(answerBytes: number): boolean
@@ -68,7 +68,7 @@ export class ExactCache implements AnswerCache {
     return this.#entries.size
   }
 
-  /** The answer, if there is one that is no older than `maxAgeMs` (null: any). */
+  /** The answer, if there is one that is no older than `maxAgeMs` (null: its age does not matter). */
   get(digest: string, maxAgeMs: number | null = null): CacheHit | null {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return null

@@ -1,4 +1,4 @@
-// What the event loops of a process know of each other's runs: which loop has any under a name, and how one of them is joined from here.
+// What the event loops of a process know of each other's runs: which loop has runs under a name, and how one of those is joined from here.
 // Names are announced to all; everything else is asked of a loop that has announced. A loop that does not answer in time is left out:
 // then a request runs by itself, which is never wrong.
 //
