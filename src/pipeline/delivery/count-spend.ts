@@ -13,19 +13,25 @@ export function countAttempt(
 ): void {
   const { rollups } = exchange.context
   if (rollups === undefined || rollups === null) return
-  const { inputTokens, outputTokens, cachedInputTokens: cachedTokens } = spent.usage
-  count(exchange, provider, {
-    ...{ ...noCounts(), attempts: 1, inputTokens, outputTokens, cachedTokens },
-    ...(spent.nano === null ? { unpriced: 1 } : { costNano: spent.nano }),
-  })
+  const { usage, nano } = spent
+  const counts = noCounts()
+  counts.attempts = 1
+  counts.inputTokens = usage.inputTokens
+  counts.outputTokens = usage.outputTokens
+  counts.cachedTokens = usage.cachedInputTokens
+  if (nano === null) counts.unpriced = 1
+  else counts.costNano = nano
+  count(exchange, provider, counts)
 }
 
 /** An exchange has ended. */
 export function countExchange(exchange: ExchangeView, { provider, outcome }: ExchangeRecord): void {
   const { rollups } = exchange.context
   if (rollups === undefined || rollups === null) return
-  const errors = outcome === 'complete' || outcome === 'client_gone' ? 0 : 1
-  count(exchange, provider, { ...noCounts(), requests: 1, errors })
+  const counts = noCounts()
+  counts.requests = 1
+  if (outcome !== 'complete' && outcome !== 'client_gone') counts.errors = 1
+  count(exchange, provider, counts)
 }
 
 function count({ request, decoded, context }: ExchangeView, provider: string | null, counts: RollupCounts): void {
