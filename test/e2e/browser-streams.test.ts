@@ -132,10 +132,10 @@ test('a page that stops, or is left, stops its stream at the gateway at once, ho
   skip: CHROMIUM === null ? NO_CHROMIUM : false,
 }, async (t) => {
   const { page, gateway, call } = await prepare(t, { tokensPerSec: 50, model: 'openai/lorem' })
-  const deletes = () => page.seen.filter(({ method }) => method === 'DELETE').map(({ status }) => status)
+  const deleted = page.nextStatus('DELETE')
   const aborted = await page.run('beginAndStop', call, 'signal')
   t.match(await gateway.exchange(aborted), { outcome: 'client_gone' })
-  t.same(deletes(), [204])
+  t.equal(await deleted, 204)
   const cancelled = await page.run('beginAndCancel', call)
   t.match(await gateway.exchange(cancelled), { outcome: 'client_gone' })
   const left = await page.run('beginAndStop', call, 'pagehide')

@@ -22,6 +22,8 @@ export type BrowserPage = {
   readonly origin: string
   /** Every response so far, in order. */
   readonly seen: Seen[]
+  /** Status of the next response to this method. Asked for before what causes it: the gateway may be done before the browser tells of it. */
+  nextStatus(method: string): Promise<number>
   /** Calls a function of browser-page.ts in the page. */
   run<Name extends keyof Jobs>(name: Name, ...args: Parameters<Jobs[Name]>): Promise<Awaited<ReturnType<Jobs[Name]>>>
   /** Goes elsewhere, as a user who follows a link. */
@@ -61,6 +63,10 @@ export async function openPage(t: Teardown, executablePath: string, folder: stri
   return {
     origin,
     seen,
+    nextStatus: async (method) => {
+      const response = await page.waitForResponse((one) => one.request().method() === method)
+      return response.status()
+    },
     run: (name, ...args) => page.evaluate(`jobs[${JSON.stringify(name)}](...${JSON.stringify(args)})`),
     leave: open,
   }
