@@ -74,6 +74,9 @@ export type SluiceVariant = {
   readonly keyLimits?: object | null
   readonly log?: object
   readonly streams?: object
+  readonly accounts?: object
+  readonly prices?: object
+  readonly admin?: object
   /** Further headers of its requests. */
   readonly headers?: Contender['headers']
   /** Beside those in front of the simulator. */
@@ -95,6 +98,9 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
     streams: { ...variant.streams },
     // Not where it is run from: two of them at a time would want the same file.
     jobs: { path: join(folder, 'jobs.db') },
+    accounts: { path: join(folder, 'accounts.db'), ...variant.accounts },
+    prices: { ...variant.prices },
+    admin: { ...variant.admin },
   }
   const file = join(folder, 'sluice.json')
   writeFileSync(file, JSON.stringify(config))

@@ -73,6 +73,13 @@ export const GOALS: readonly Goal[] = [
     ratio(`S12 CPU an event, ${name}, kept, to not kept`, `S12 ${name}`, 'CPU us/event', 1.15, 'sluice, kept'),
     ratio(`S12 the same with numbers`, `S12 ${name}`, 'CPU us/event', 1.3, 'sluice, kept with numbers'),
   ]),
+  ratio(
+    'S14 CPU a request with accounts, prices and budgets, to without',
+    'S14 spend',
+    'CPU us/request',
+    1.1,
+    'sluice, + budgets',
+  ),
   value('S11 first answer after start, ms', 'S11 start', 'first answer ms', 1000),
   value('S11 idle memory, MB', 'S11 start', 'idle RSS MB', 120),
 ]

@@ -8,6 +8,7 @@ import { runS6 } from './load/held.bench.js'
 import { runS12 } from './load/kept.bench.js'
 import { runS2 } from './load/large.bench.js'
 import { runS1 } from './load/plain.bench.js'
+import { runS14 } from './load/spend.bench.js'
 import { runS7 } from './load/stalled.bench.js'
 import { runS11 } from './load/start.bench.js'
 import { runS3 } from './load/stream.bench.js'
@@ -34,6 +35,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   S11: { title: 'start and idle', run: runS11 },
   S12: { title: 'streams that are kept', run: runS12 },
   S13: { title: "agents' requests", run: runS13 },
+  S14: { title: 'keys of a database, prices and budgets', run: runS14 },
 }
 
 const ROUNDS = 5
