@@ -50,7 +50,7 @@ const MAY_IMPORT: ImportTable = {
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
   responses: ['redis', 'sqlite', 'model', 'errors', 'package-files'],
-  accounts: ['limit', 'model', 'errors', 'sqlite', 'package-files'],
+  accounts: ['limit', 'redis', 'model', 'errors', 'sqlite', 'package-files'],
   redis: ['package-files'],
   sqlite: ['model', 'errors'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms', 'prices/cost'],

@@ -1,0 +1,90 @@
+-- A node's sign of life, its claims as they are, and what it wants more. Told again they change nothing.
+-- ARGV after lease and id: number of the call, 1 if these are the last of all its claims, else 0; then for each window: ms at which it
+-- began, limit, version of the limit, adjusted upwards, adjusted downwards, claimed, of that reserved, of that unused, wanted by
+-- requests that wait, wanted in advance, ms at which the window is forgotten.
+-- Returns [code, then for each window: code, granted, total, reserved and unused of all nodes that are alive, debt]; code of the call
+-- -1: late; of a window 0: granted is all there is for it, 1: to be seeded, 2: nothing is granted yet. debt: spent beyond the limit since
+-- the last call.
+local FIRST, WORDS = 5, 11
+-- Nobody's clock is further ahead: no window that begins later than this after the loss was spent from before it.
+local MAX_SKEW_MS = 60000
+if isLate(tonumber(ARGV[3])) then return { -1 } end
+renewLease()
+local since = number(STATE, 'since')
+local isGranting = isOpen()
+local living = {}
+for _, id in ipairs(redis.call('ZRANGE', NODES, 0, -1)) do living[id] = true end
+local nodes = redis.call('ZCARD', NODES)
+local answer = { 0 }
+
+local function say(...)
+  for _, value in ipairs({ ... }) do answer[#answer + 1] = value end
+end
+
+local function openSums(key)
+  local all, reserved, unused = redis.call('HGETALL', key), 0, 0
+  for i = 1, #all, 2 do
+    if living[all[i]] then
+      local held, rest = string.match(all[i + 1], '^(%d+) (%d+)$')
+      reserved, unused = reserved + tonumber(held), unused + tonumber(rest)
+    end
+  end
+  return reserved, unused
+end
+
+local function setOpen(key, reserved, unused)
+  if reserved + unused == 0 then
+    redis.call('HDEL', key, ID)
+  else
+    redis.call('HSET', key, ID, text(reserved) .. ' ' .. text(unused))
+  end
+end
+
+local function limitOf(key, limit, version)
+  local known = redis.call('HGET', key, 'version')
+  if known and tonumber(known) >= version then return number(key, 'limit') end
+  redis.call('HSET', key, 'limit', text(limit), 'version', text(version))
+  return limit
+end
+
+-- Both only grow: the larger is the later one.
+local function adjusted(key, plus, minus)
+  local knownPlus, knownMinus = number(key, 'plus'), number(key, 'minus')
+  if plus > knownPlus then redis.call('HSET', key, 'plus', text(plus)) end
+  if minus > knownMinus then redis.call('HSET', key, 'minus', text(minus)) end
+  return math.max(0, plus - knownPlus) - math.max(0, minus - knownMinus)
+end
+
+for i = 1, (#KEYS - 4) / 2 do
+  local at, key, open = FIRST + (i - 1) * WORDS, KEYS[3 + i * 2], KEYS[4 + i * 2]
+  local startMs, limit, version = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local plus, minus, claimed = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+  local reserved, unused = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
+  local wanted, ahead, forgetMs = tonumber(ARGV[at + 8]), tonumber(ARGV[at + 9]), ARGV[at + 10]
+  local total = tonumber(redis.call('HGET', key, 'total') or -1)
+  if total < 0 and startMs > since + MAX_SKEW_MS and redis.call('EXISTS', key) == 0 then total = 0 end
+  local before = number(key, 'c:' .. ID)
+  if total < 0 then
+    setClaim(key, ID, claimed)
+    setOpen(open, reserved, unused)
+    say(1, 0, 0, 0, 0, 0)
+  else
+    limit = limitOf(key, limit, version)
+    total = math.max(0, total + adjusted(key, plus, minus) + claimed - before)
+    local debt = math.max(0, math.min(claimed - before, total - limit))
+    local left, granted = math.max(0, limit - total), 0
+    if isGranting then
+      granted = math.min(left, wanted)
+      granted = granted + math.min(ahead, math.floor((left - granted) / (2 * nodes)))
+    end
+    setClaim(key, ID, claimed + granted)
+    setOpen(open, reserved, unused + granted)
+    redis.call('HSET', key, 'total', text(total + granted))
+    local allReserved, allUnused = openSums(open)
+    say(isGranting and 0 or 2, granted, total + granted, allReserved, allUnused, debt)
+  end
+  redis.call('PEXPIREAT', key, forgetMs)
+  redis.call('PEXPIREAT', open, forgetMs)
+end
+if ARGV[4] == '1' then redis.call('SREM', AWAITED, ID) end
+return answer

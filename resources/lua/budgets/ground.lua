@@ -1,0 +1,49 @@
+-- The common part of the scripts of budgets that hold over several nodes: each script is this file and one other, one atomic step on the
+-- clock of Redis (TIME). A node is one process; its id is never used again. What it claims of a window is all that it has spent and
+-- reserved there, and what it may still reserve without asking. The sum of all claims is what is used of the budget.
+--
+--   {sluice}:spend:state        run: of the server that all below was made by | since: in ms | until: nothing is granted before, in ms
+--   {sluice}:spend:nodes        id by ms of its last sign of life
+--   {sluice}:spend:calls        id -> number of its last call
+--   {sluice}:spend:awaited      ids that may have claims that are not known here any more
+--   {sluice}:spend:<window>     base: spent by nodes that are not known apart | total | limit, version | plus, minus: adjusted |
+--                               c:<id>: claimed; without total it is to be seeded from the database
+--   {sluice}:spend:<window>:open    id -> "<reserved> <unused>": of its claim, where there is any
+--
+-- A node that does not renew its lease is still charged with all that it claims: it may have spent it. It is only shown as spent.
+--
+-- KEYS: the first four, then both of each window. ARGV begins with the lease in ms and the node's id.
+local time = redis.call('TIME')
+local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
+local STATE, NODES, CALLS, AWAITED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local LEASE_MS, ID = tonumber(ARGV[1]), ARGV[2]
+
+local function text(number) return string.format('%.0f', number) end
+
+local function number(key, field) return tonumber(redis.call('HGET', key, field) or 0) end
+
+-- A call that arrives after a later one, by an earlier connection, changes nothing.
+local function isLate(sequence)
+  if sequence <= number(CALLS, ID) then return true end
+  redis.call('HSET', CALLS, ID, text(sequence))
+  return false
+end
+
+-- A sign of life in the future is one from before the clock of Redis was set back.
+local function renewLease()
+  redis.call('ZADD', NODES, text(nowMs), ID)
+  redis.call('ZREMRANGEBYSCORE', NODES, '-inf', '(' .. text(nowMs - LEASE_MS))
+  redis.call('ZREMRANGEBYSCORE', NODES, '(' .. text(nowMs + LEASE_MS), '+inf')
+end
+
+-- Whether everybody's claims are known, as far as can be hoped for.
+local function isOpen()
+  if redis.call('SCARD', AWAITED) == 0 then return true end
+  if nowMs < number(STATE, 'until') then return false end
+  redis.call('DEL', AWAITED)
+  return true
+end
+
+local function setClaim(key, id, amount)
+  if amount == 0 then redis.call('HDEL', key, 'c:' .. id) else redis.call('HSET', key, 'c:' .. id, text(amount)) end
+end

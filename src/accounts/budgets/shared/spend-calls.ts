@@ -1,0 +1,132 @@
+// What one node tells Redis of its spend, and what it is granted there, as calls. Each call is numbered, so that one that arrives late
+// changes nothing; each tells all of a claim, so that one that is lost or repeated does no harm.
+import { type ScriptArgument } from '../../../redis/connection.js'
+import { GROUND_KEYS, type SpendScript, windowKeys } from './spend-scripts.js'
+
+/** A node that has not renewed its lease for this long is shown as gone; until then it is waited for after a loss of Redis. */
+export const LEASE_MS = 3000
+/** Of one call: the arguments of a script are limited, and nobody else is answered meanwhile. */
+export const MAX_WINDOWS = 200
+
+export type WindowPlace = { readonly budgetId: string; readonly windowStartMs: number }
+
+/** Spent in addition or refunded by operators; both sums only grow. */
+export type Adjusted = { readonly plus: number; readonly minus: number }
+
+/** What a node claims of a window, in nano-dollars or tokens, and what it wants more. */
+export type ClaimCall = WindowPlace &
+  Adjusted & {
+    readonly limit: number
+    /** The later one holds for all nodes. */
+    readonly version: number
+    /** All that it has spent, has reserved and may reserve. */
+    readonly claimed: number
+    readonly reserved: number
+    readonly unused: number
+    /** For requests that wait: granted as far as there is anything. */
+    readonly wanted: number
+    /** In advance: only a small part of what is left. */
+    readonly ahead: number
+    readonly forgetMs: number
+  }
+
+export type ClaimAnswer = {
+  /** `unknown`: it is to be seeded from the database; `closed`: nothing is granted yet, because others' claims are not known. */
+  readonly state: 'granted' | 'unknown' | 'closed'
+  readonly granted: number
+  /** Claims of all nodes together, this one's with what is granted now. */
+  readonly total: number
+  readonly reserved: number
+  readonly unused: number
+  /** Of this node's claim, what is beyond the limit and was not told before. */
+  readonly debt: number
+}
+
+/** What the database knows of a window. */
+export type SeedCall = WindowPlace &
+  Adjusted & {
+    /** Spent by nodes that are not known apart. */
+    readonly base: number
+    readonly stored: readonly { readonly node: string; readonly amount: number }[]
+    readonly forgetMs: number
+  }
+
+export type FinishCall = WindowPlace & { readonly node: string; readonly amount: number }
+
+export type RunSpendScript = (
+  name: SpendScript,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+) => Promise<unknown>
+
+export class SpendCalls {
+  readonly #node: string
+  readonly #run: RunSpendScript
+  readonly #leaseMs: number
+  #count = 0
+
+  /** `node`: its id, never used before. */
+  constructor(node: string, run: RunSpendScript, leaseMs = LEASE_MS) {
+    this.#node = node
+    this.#run = run
+    this.#leaseMs = leaseMs
+  }
+
+  /** On each connection, before anything is claimed. `nodes`: all that the database knows. */
+  async register(nodes: readonly string[]): Promise<void> {
+    await this.#run('register', GROUND_KEYS, [this.#leaseMs, this.#node, this.#next(), ...nodes])
+  }
+
+  /**
+   * At most MAX_WINDOWS. `isLast`: with these, all claims of this node are told.
+   * @returns an answer for each; null where a later call has arrived before
+   */
+  async claim(calls: readonly ClaimCall[], isLast: boolean): Promise<ClaimAnswer[] | null> {
+    const args = calls.flatMap((call) => {
+      const { windowStartMs, limit, version, plus, minus, claimed, reserved, unused, wanted, ahead, forgetMs } = call
+      return [windowStartMs, limit, version, plus, minus, claimed, reserved, unused, wanted, ahead, forgetMs]
+    })
+    const head = [this.#leaseMs, this.#node, this.#next(), isLast ? 1 : 0]
+    const reply = (await this.#run('claim', keysOf(calls), [...head, ...args])) as readonly number[]
+    if (reply[0] !== 0) return null
+    return calls.map((_, i) => {
+      const at = 1 + i * ANSWER_WORDS
+      const [code = 1, granted = 0, total = 0, reserved = 0, unused = 0, debt = 0] = reply.slice(at, at + ANSWER_WORDS)
+      return { state: STATES[code] ?? 'unknown', granted, total, reserved, unused, debt }
+    })
+  }
+
+  /** At most MAX_WINDOWS. */
+  async seed(calls: readonly SeedCall[]): Promise<void> {
+    const args = calls.flatMap(({ base, plus, minus, forgetMs, stored }) => {
+      return [base, plus, minus, forgetMs, stored.length, ...stored.flatMap(({ node, amount }) => [node, amount])]
+    })
+    await this.#run('seed', keysOf(calls), [this.#leaseMs, this.#node, ...args])
+  }
+
+  /** At most MAX_WINDOWS: what nodes that have ended have spent in all. */
+  async finish(calls: readonly FinishCall[]): Promise<void> {
+    const args = calls.flatMap(({ node, amount }) => [node, amount])
+    await this.#run('finish', keysOf(calls), [this.#leaseMs, this.#node, ...args])
+  }
+
+  /** These have ended, and all they have spent is told. */
+  async leave(nodes: readonly string[]): Promise<void> {
+    await this.#run('leave', GROUND_KEYS, [this.#leaseMs, this.#node, ...nodes])
+  }
+
+  #next(): number {
+    this.#count += 1
+    return this.#count
+  }
+}
+
+const STATES = ['granted', 'unknown', 'closed'] as const
+const ANSWER_WORDS = 6
+
+function keysOf(places: readonly WindowPlace[]): string[] {
+  return [
+    ...GROUND_KEYS,
+    ...places.flatMap(({ budgetId, windowStartMs: startMs }) => [...windowKeys(budgetId, startMs)]),
+  ]
+}

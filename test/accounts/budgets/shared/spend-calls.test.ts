@@ -1,0 +1,289 @@
+// Claims of several nodes against a real Redis and a model of what each of them knows: whatever is lost, repeated, late or forgotten, no more
+// is granted than there is, and in the end what is used is what was spent.
+import { test } from 'tap'
+import { type ClaimCall, SpendCalls } from '../../../../src/accounts/budgets/shared/spend-calls.js'
+import {
+  readSpendScripts,
+  type SpendScript,
+  windowKeys,
+} from '../../../../src/accounts/budgets/shared/spend-scripts.js'
+import { type Teardown } from '../../../helpers/gateway.js'
+import { Random } from '../../../helpers/random.js'
+import { connectRedis, type Redis, RedisServer } from '../../../helpers/redis.js'
+
+const NAMES = ['node1', 'node2', 'node3'] as const
+const STEPS = 1500
+const LIMIT = 1000
+const PLACE = { budgetId: 'budget_x', windowStartMs: 0 }
+const LASTING = { ...PLACE, limit: LIMIT, version: 1, plus: 0, minus: 0, forgetMs: Date.now() + 3_600_000 }
+const NOTHING = { claimed: 0, reserved: 0, unused: 0, wanted: 0, ahead: 0 }
+const LONG_LEASE_MS = 3_600_000
+
+async function startRedis(t: Teardown): Promise<Redis> {
+  const server = await RedisServer.start(t)
+  const redis = connectRedis(server.url)
+  t.teardown(() => redis.disconnect())
+  return redis
+}
+
+type Sent = { readonly name: SpendScript; readonly keys: readonly string[]; readonly args: readonly unknown[] }
+
+/** Runs scripts as a connection does, and remembers the last call. */
+function lineTo(redis: Redis) {
+  const texts = readSpendScripts()
+  const line = {
+    last: null as Sent | null,
+    run(name: SpendScript, keys: readonly string[], args: readonly (string | number | Buffer)[]) {
+      line.last = { name, keys, args }
+      return redis.eval(texts.get(name) ?? '', keys.length, ...keys, ...args)
+    },
+    again: (sent: Sent) => line.run(sent.name, sent.keys, sent.args as (string | number)[]),
+  }
+  return line
+}
+
+/** One node as it knows itself. */
+class Node {
+  readonly name: string
+  readonly line: ReturnType<typeof lineTo>
+  readonly calls: SpendCalls
+  /** All that it may use. */
+  claimed = 0
+  spent = 0
+  /** Of that, what the database has. */
+  stored = 0
+  readonly held: number[] = []
+  debt = 0
+
+  constructor(redis: Redis, name: string, leaseMs = LONG_LEASE_MS) {
+    this.name = name
+    this.line = lineTo(redis)
+    this.calls = new SpendCalls(name, this.line.run, leaseMs)
+  }
+
+  get reserved(): number {
+    return this.held.reduce((sum, amount) => sum + amount, 0)
+  }
+
+  get used(): number {
+    return this.spent + this.reserved
+  }
+
+  call(wanted: number, ahead: number): ClaimCall {
+    this.claimed = Math.max(this.claimed, this.used)
+    const { claimed, reserved, used } = this
+    return { ...LASTING, claimed, reserved, unused: claimed - used, wanted, ahead }
+  }
+
+  /** `isHeard`: the answer arrives. */
+  async claim({ wanted = 0, ahead = 0, isHeard = true, isLast = false } = {}) {
+    const [answer] = (await this.calls.claim([this.call(wanted, ahead)], isLast)) ?? []
+    if (answer === undefined) throw new Error('late')
+    // Counted by the script, whether or not anybody hears of it.
+    this.debt += answer.debt
+    if (isHeard) this.claimed += answer.granted
+    return answer
+  }
+}
+
+async function totalOf(redis: Redis): Promise<number> {
+  return Number(await redis.hget(windowKeys(PLACE.budgetId, PLACE.windowStartMs)[0], 'total'))
+}
+
+async function seed(nodes: readonly Node[], base: number): Promise<void> {
+  const stored = nodes.filter((node) => node.stored > 0).map(({ name, stored: amount }) => ({ node: name, amount }))
+  await nodes[0]?.calls.seed([{ ...PLACE, base, plus: 0, minus: 0, forgetMs: LASTING.forgetMs, stored }])
+}
+
+test('no more is granted than there is, whatever is lost, repeated, late or forgotten', async (t) => {
+  const redis = await startRedis(t)
+  const random = Random.ofRun()
+  t.comment(`SEED=${random.seed}`)
+  const upTo = (n: number): number => Math.floor(random.below(n + 1))
+  const nodes = NAMES.map((name) => new Node(redis, name))
+  const base = 100
+  for (const node of nodes) await node.calls.register(NAMES)
+  await seed(nodes, base)
+  for (const node of nodes) await node.claim({ isLast: true })
+  let worst = 0
+  let losses = 0
+  const old: { readonly node: Node; readonly sent: Sent }[] = []
+  const sum = (of: (node: Node) => number): number => nodes.reduce((all, node) => all + of(node), 0)
+  const acts: Record<string, (node: Node) => Promise<void>> = {
+    async ask(node) {
+      const answer = await node.claim({ wanted: upTo(60), ahead: upTo(200), isHeard: random.below(1) < 0.8 })
+      if (answer.state !== 'granted') throw new Error(answer.state)
+      if (node.line.last !== null && random.below(5) < 1) old.push({ node, sent: node.line.last })
+    },
+    async reserve(node) {
+      const amount = Math.min(upTo(40), node.claimed - node.used)
+      if (amount > 0) node.held.push(amount)
+    },
+    async settle(node) {
+      const amount = node.held.pop()
+      if (amount === undefined) return
+      // Now and then the provider counts more.
+      node.spent += random.below(20) < 1 ? amount + upTo(5) : upTo(amount)
+    },
+    async giveBack(node) {
+      node.claimed = node.used + upTo(Math.max(0, node.claimed - node.used))
+      await node.claim()
+    },
+    async store(node) {
+      node.stored = node.spent
+    },
+    async late() {
+      const one = old.shift()
+      if (one !== undefined) t.equal(((await one.node.line.again(one.sent)) as number[])[0], -1)
+    },
+    async lose() {
+      losses += 1
+      await redis.flushall()
+      for (const node of nodes) await node.calls.register(NAMES)
+      const [first, ...others] = nodes as [Node, ...Node[]]
+      // Its answer may be that the window is to be seeded, or that it has to wait for others.
+      const early = await first.claim({ wanted: 50, ahead: 50, isLast: true })
+      if (early.granted !== 0) t.fail('granted before everybody has told')
+      await seed(nodes, base)
+      t.match(await first.claim({ wanted: 50 }), { state: 'closed', granted: 0 })
+      for (const node of others) await node.claim({ isLast: true })
+    },
+  }
+  const kinds = ['ask', 'ask', 'ask', 'reserve', 'reserve', 'settle', 'settle', 'giveBack', 'store', 'late'] as const
+  for (let step = 0; step < STEPS; step++) {
+    const kind = random.below(100) < 1 ? 'lose' : random.pick(kinds)
+    await acts[kind]?.(random.pick(nodes))
+    const used = base + sum((node) => Math.max(node.used, node.claimed))
+    // What was not told yet beyond a claim is a debt as well.
+    const untold = sum((node) => Math.max(0, node.used - node.claimed))
+    worst = Math.max(worst, used - LIMIT - sum((node) => node.debt) - untold)
+  }
+  t.ok(worst <= 0, `never more than ${worst} beyond the budget and the debt`)
+  t.ok(losses > 0)
+  for (const node of nodes) {
+    while (node.held.length > 0) node.spent += Math.floor((node.held.pop() ?? 0) / 2)
+    node.claimed = node.used
+    await node.claim()
+  }
+  t.equal(await totalOf(redis), base + sum((node) => node.spent), 'all that was spent, once')
+  const answer = await nodes[0]?.claim()
+  t.match(answer, { reserved: 0, unused: 0 })
+})
+
+test('what requests wait for is granted as far as there is anything; in advance only a part of the rest', async (t) => {
+  const redis = await startRedis(t)
+  const [one, two] = ['node1', 'node2'].map((name) => new Node(redis, name)) as [Node, Node]
+  for (const node of [one, two]) await node.calls.register([])
+  await seed([one], 0)
+  t.match(await one.claim({ wanted: 100, ahead: 10_000 }), { granted: 100 + 900 / 4 })
+  t.match(await two.claim({ wanted: 10_000, ahead: 10_000 }), { granted: 675, total: LIMIT })
+  t.match(await one.claim({ wanted: 1 }), { granted: 0 })
+  two.held.push(600)
+  two.claimed = 600
+  await two.claim()
+  t.match(await one.claim({ wanted: 80 }), { granted: 75, total: LIMIT, reserved: 600, unused: 400 })
+})
+
+test('a node whose lease is over is charged with all it claims until it or its successor tells what it spent', async (t) => {
+  const redis = await startRedis(t)
+  const [alive, dead] = [new Node(redis, 'alive'), new Node(redis, 'dead', 1)]
+  for (const node of [alive, dead]) await node.calls.register([])
+  await seed([alive], 0)
+  await dead.claim({ wanted: 400 })
+  dead.held.push(300)
+  await dead.claim()
+  t.match(await dead.claim(), { total: 400, reserved: 300, unused: 100 })
+  // By the clock of Redis.
+  const lapsed = new SpendCalls('alive2', alive.line.run, 1)
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  const [seen] = (await lapsed.claim([{ ...LASTING, ...NOTHING }], false)) ?? []
+  t.match(seen, { total: 400, reserved: 0, unused: 0 }, 'shown as spent')
+  t.match(await dead.claim(), { total: 400, reserved: 300, unused: 100 }, 'it comes back with what it had')
+  const end = { ...PLACE, node: 'dead', amount: 120 }
+  for (const _ of [1, 2]) {
+    await alive.calls.finish([end])
+    t.equal(await totalOf(redis), 120)
+  }
+  await alive.calls.leave(['dead'])
+  t.match(await alive.claim({ wanted: 5000 }), { granted: LIMIT - 120, unused: LIMIT - 120 })
+})
+
+test('a window that is not known is seeded with what nodes have stored, or with what they claim if that is more', async (t) => {
+  const redis = await startRedis(t)
+  const [one, two] = ['node1', 'node2'].map((name) => new Node(redis, name)) as [Node, Node]
+  for (const node of [one, two]) await node.calls.register([])
+  Object.assign(one, { spent: 50, stored: 30, claimed: 90 })
+  Object.assign(two, { spent: 70, stored: 70 })
+  t.match(await one.claim({ wanted: 10 }), { state: 'unknown', granted: 0 })
+  const known = { ...PLACE, base: 5, plus: 7, minus: 2, forgetMs: LASTING.forgetMs }
+  const stored = [
+    { node: 'node1', amount: 30 },
+    { node: 'node2', amount: 70 },
+    { node: 'former', amount: 11 },
+  ]
+  await two.calls.seed([{ ...known, stored }])
+  await two.calls.seed([{ ...known, base: 400, stored }])
+  t.equal(await totalOf(redis), 5 + 7 - 2 + 90 + 70 + 11, 'the first one counts')
+  await two.claim()
+  t.equal(await totalOf(redis), 5 + 7 - 2 + 90 + 70 + 11)
+})
+
+test('a window that begins later than all that Redis knows begins with nothing, without the database', async (t) => {
+  const redis = await startRedis(t)
+  const node = new Node(redis, 'node1')
+  await node.calls.register([])
+  const nowMs = Date.now()
+  const calls = [nowMs - 3_600_000, nowMs, nowMs + 3_600_000].map((windowStartMs) => {
+    return { ...LASTING, ...NOTHING, windowStartMs, wanted: 1, forgetMs: windowStartMs + 7_200_000 }
+  })
+  const states = ((await node.calls.claim(calls, true)) ?? []).map(({ state }) => state)
+  t.same(states, ['unknown', 'unknown', 'granted'])
+  const [key] = windowKeys(PLACE.budgetId, nowMs + 3_600_000)
+  t.ok((await redis.pttl(key)) > 0, 'it is forgotten by itself')
+})
+
+test('the latest limit and all adjustments hold, whichever node tells of them', async (t) => {
+  const redis = await startRedis(t)
+  const node = new Node(redis, 'node1')
+  await node.calls.register([])
+  await seed([node], 100)
+  const ask = async (over: Partial<ClaimCall>) => (await node.calls.claim([{ ...node.call(0, 0), ...over }], true))?.[0]
+  t.match(await ask({ limit: 150, version: 3, wanted: 1000 }), { granted: 50 })
+  t.match(await ask({ limit: 1000, version: 2, wanted: 1000 }), { granted: 50 }, 'an older one is not heard')
+  t.match(await ask({ limit: 1000, version: 4, plus: 30, minus: 10 }), { total: 120 })
+  t.match(await ask({ limit: 1000, version: 4, plus: 30, minus: 0 }), { total: 120 })
+  t.match(await ask({ limit: 60, version: 5, wanted: 10, minus: 20 }), { total: 110, granted: 0, debt: 0 })
+  t.match(await ask({ limit: 60, version: 5, claimed: 7, minus: 20 }), { total: 117, debt: 7 }, 'spent beyond it')
+})
+
+test('amounts are exact up to the largest budget', async (t) => {
+  const redis = await startRedis(t)
+  const node = new Node(redis, 'node1')
+  await node.calls.register([])
+  await seed([node], 8_999_999_999_999_997)
+  const [answer] = (await node.calls.claim([{ ...node.call(5, 0), limit: 9_000_000_000_000_000 }], true)) ?? []
+  t.match(answer, { granted: 3, total: 9_000_000_000_000_000 })
+})
+
+test('a server that was restarted grants nothing until all have told, or the lease of those who have not is over', async (t) => {
+  const redis = await startRedis(t)
+  const [one, two] = [new Node(redis, 'node1', 50), new Node(redis, 'node2', 50)]
+  for (const node of [one, two]) await node.calls.register([])
+  await seed([one], 0)
+  for (const node of [one, two]) await node.claim({ isLast: true })
+  t.match(await one.claim({ wanted: 10 }), { state: 'granted', granted: 10 })
+  // Of another run: what it has may be some moments old.
+  await redis.hset('{sluice}:spend:state', 'run', 'former')
+  await one.calls.register(['node1', 'node3'])
+  t.match(await one.claim({ wanted: 10, isLast: true }), { state: 'closed', granted: 0, total: 10 })
+  t.same((await redis.smembers('{sluice}:spend:awaited')).sort(), ['node2', 'node3'])
+  await two.calls.register(['node1', 'node3'])
+  await two.claim({ isLast: true })
+  t.same(await redis.smembers('{sluice}:spend:awaited'), ['node3'])
+  for (;;) {
+    const { state, granted } = await one.claim({ wanted: 10 })
+    if (state === 'closed') continue
+    t.equal(granted, 10)
+    break
+  }
+})
