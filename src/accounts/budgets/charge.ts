@@ -1,19 +1,27 @@
 // What budgets are charged, added up by budget and window.
 import { type Charge } from '../types.js'
 
+type Sum = { -readonly [Member in keyof Charge]: Charge[Member] }
+
 /** Charges that add up, by budget and window. */
 export class ChargeSums {
-  readonly #sums = new Map<string, Charge>()
+  /** Of each budget by window, the latest last. */
+  readonly #sums = new Map<string, Sum[]>()
 
-  add(charge: Charge): void {
-    const { budgetId, windowStartMs, nano, tokens } = charge
-    const place = `${budgetId} ${windowStartMs}`
-    const known = this.#sums.get(place)
-    const sum = known === undefined ? charge : { ...known, nano: known.nano + nano, tokens: known.tokens + tokens }
-    this.#sums.set(place, sum)
+  add({ budgetId, windowStartMs, nano, tokens }: Charge): void {
+    const sums = this.#sums.get(budgetId)
+    const sum = sums?.findLast((each) => each.windowStartMs === windowStartMs)
+    if (sum !== undefined) {
+      sum.nano += nano
+      sum.tokens += tokens
+      return
+    }
+    const first = { budgetId, windowStartMs, nano, tokens }
+    if (sums === undefined) this.#sums.set(budgetId, [first])
+    else sums.push(first)
   }
 
   get all(): Charge[] {
-    return [...this.#sums.values()]
+    return [...this.#sums.values()].flat()
   }
 }

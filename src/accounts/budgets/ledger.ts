@@ -106,10 +106,12 @@ export class Ledger {
   }
 
   #flushSoon(): void {
-    this.#turn ??= setImmediate(() => {
-      this.#turn = null
-      for (const { journal } of this.#segments) journal.flush()
-    })
+    this.#turn ??= setImmediate(this.#onTurn)
+  }
+
+  readonly #onTurn = (): void => {
+    this.#turn = null
+    for (const { journal } of this.#segments) journal.flush()
   }
 
   #tick(): void {

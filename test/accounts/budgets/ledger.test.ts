@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { readJournal } from '../../../src/accounts/budgets/journal.js'
+import { readJournal } from '../../../src/accounts/budgets/journal-records.js'
 import { type Entry, Ledger } from '../../../src/accounts/budgets/ledger.js'
 import { type Charge, type SpendBatch } from '../../../src/accounts/types.js'
 import { mountSmallDisk, NO_SMALL_DISK } from '../../helpers/small-disk.js'
@@ -46,8 +46,8 @@ function setUp(t: Test, { maxJournalBytes = 1_000_000, base = tmpdir() } = {}) {
   const replayed = (): number => {
     let sum = 0
     for (const file of files()) {
-      const text = readFileSync(join(folder, file), 'utf8')
-      const { charges } = readJournal(text, database.sequences.get(file.replace('.journal', '')) ?? 0)
+      const bytes = readFileSync(join(folder, file))
+      const { charges } = readJournal(bytes, database.sequences.get(file.replace('.journal', '')) ?? 0)
       for (const { nano } of charges) sum += nano
     }
     return sum

@@ -3,7 +3,8 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewayError } from '../../../errors.js'
-import { JOURNAL_SUFFIX, readJournal } from '../../budgets/journal.js'
+import { JOURNAL_SUFFIX } from '../../budgets/journal.js'
+import { readJournal } from '../../budgets/journal-records.js'
 import { type Database } from '../rows.js'
 import { addBatches, storedSequence } from './spend.js'
 
@@ -13,13 +14,13 @@ const ALL = Number.MAX_SAFE_INTEGER
 /**
  * Within a transaction.
  * @returns the journals that may be deleted once it is committed
- * @throws misconfigured where the folder cannot be read
+ * @throws misconfigured where the folder cannot be read, or a journal of it
  */
 export async function replayJournals(db: Database, folder: string): Promise<string[]> {
   const ids = journalsIn(folder)
   for (const id of ids) {
     const sequence = await storedSequence(db, id)
-    const { charges } = readJournal(read(folder, id), sequence)
+    const { charges } = read(folder, id, sequence)
     await addBatches(db, [{ journal: id, sequence: ALL, charges }], [])
   }
   return ids
@@ -40,9 +41,9 @@ function journalsIn(folder: string): string[] {
   }
 }
 
-function read(folder: string, id: string): string {
+function read(folder: string, id: string, afterSequence: number): ReturnType<typeof readJournal> {
   try {
-    return readFileSync(join(folder, id + JOURNAL_SUFFIX), 'utf8')
+    return readJournal(readFileSync(join(folder, id + JOURNAL_SUFFIX)), afterSequence)
   } catch (thrown) {
     throw unreadable(folder, thrown)
   }

@@ -1,5 +1,5 @@
 // What a start makes of the journals that a process has left.
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -59,6 +59,10 @@ test('no folder is nothing to add; one that cannot be read is no reason to forge
   t.same(await replayJournals(db, folder), [])
   writeFileSync(folder, 'a file in its place')
   const message = /^accounts\.journal: the journals of budgets in .* cannot be read/
+  t.match(await rejectionOf(replayJournals(db, folder)), { code: 'misconfigured', message })
+  rmSync(folder)
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'other.journal'), 'of another version')
   t.match(await rejectionOf(replayJournals(db, folder)), { code: 'misconfigured', message })
 })
 
