@@ -109,7 +109,19 @@ const ROOMS: RoomOrder = {
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['redis', 'sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
-  accounts: ['client', 'thread', 'messages', 'database', 'directory', 'budgets', 'secret', 'store', 'rollups', 'types'],
+  accounts: [
+    'client',
+    'thread',
+    'messages',
+    'database',
+    'directory',
+    'budgets',
+    'browser-tokens',
+    'secret',
+    'store',
+    'rollups',
+    'types',
+  ],
   telemetry: ['log', 'metrics', 'traces', 'recent', 'records'],
   pipeline: [
     ...[

@@ -192,7 +192,7 @@ test('each promise names tests or scripts that exist', async (t) => {
 test('the route table has every route and no other', async (t) => {
   const surfaces = [...PROTOCOLS.flatMap(({ surface }) => surface ?? []), ...ENDPOINTS]
   const { server } = await startFront(t, {
-    options: { surfaces, jobDoor: closedJobDoor(surfaces), usage: async () => ({}) },
+    options: { surfaces, jobDoor: closedJobDoor(surfaces), usage: async () => ({}), issuesTokens: true },
   })
   const routes = server.routes.map(({ method, path }) => `${method} ${documentedPath(path)}`)
   t.same(namesIn('Routes').sort(), [...new Set(routes)].sort())

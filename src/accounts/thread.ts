@@ -18,6 +18,8 @@ import { Keys } from './database/keys.js'
 import { forgetRollups } from './database/rollups/add-rollups.js'
 import { UserNames } from './database/rollups/user-names.js'
 import { type AccountsDatabase, type Database, type Ground } from './database/rows.js'
+import { tokenSecretOf } from './database/token-secret.js'
+import { writeSharedSecret } from './directory/shared-secret.js'
 import { DirectoryWriter } from './directory/writer.js'
 import {
   type AccountsStart,
@@ -125,7 +127,9 @@ class AccountsThread {
     await this.#replay()
     const taken = await this.#commits.run((db) => takenName(db, [...this.#reserved]))
     if (taken !== null) throw nameTaken(taken)
-    const { noBudgets } = this.#ground
+    const { random, noBudgets } = this.#ground
+    const secret = await this.#commits.run((db) => tokenSecretOf(db, random))
+    writeSharedSecret(this.#options.start.directory.tokenSecret, secret)
     if (noBudgets !== null && this.#budgets.ids.length > 0) {
       throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
     }

@@ -6,7 +6,14 @@ import { type CredentialsConfig, secretsOfCredentials } from './credential-types
 import { type AdminConfig, type ListenerTls } from './listener-types.js'
 import { type LoadedConfig, type Overrides } from './load.js'
 import { readCatalog, readConfig } from './read.js'
-import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
+import {
+  type AccountsConfig,
+  type Config,
+  type KeyConfig,
+  type ModelConfig,
+  type ProviderConfig,
+  type ProviderTls,
+} from './types.js'
 
 const MASK = '********'
 /** Members of extraBody that look like secrets. */
@@ -21,7 +28,7 @@ export function maskConfig(config: Config): object {
     admin: maskAdmin(config.admin),
     offload: config.offload,
     keys: config.keys.map(maskKey),
-    accounts: { ...config.accounts, url: maskPassword(config.accounts.url) },
+    accounts: maskAccounts(config.accounts),
     limits: config.limits,
     routing: config.routing,
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),
@@ -74,6 +81,12 @@ function mask(secret: string | null): string | null {
 }
 
 /** Masks the password of a URL and what its query says; one that cannot be parsed is masked completely. */
+function maskAccounts(accounts: AccountsConfig) {
+  const { url, tokenSecret, previousTokenSecret } = accounts
+  const masked = { tokenSecret: mask(tokenSecret), previousTokenSecret: mask(previousTokenSecret) }
+  return { ...accounts, url: maskPassword(url), ...masked }
+}
+
 function maskPassword(address: string | null): string | null {
   if (address === null || !URL.canParse(address)) return mask(address)
   const url = new URL(address)

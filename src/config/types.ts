@@ -59,6 +59,9 @@ export type AccountsConfig = {
   readonly journal: string
   /** No other gateway uses the database of the postgres store. */
   readonly singleNode: boolean
+  /** Signs browser tokens; null for the database's own. */
+  readonly tokenSecret: string | null
+  readonly previousTokenSecret: string | null
   /** How long sums of what keys have spent are kept. */
   readonly spend: { readonly hourlyDays: number; readonly dailyDays: number }
 }

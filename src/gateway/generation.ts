@@ -3,6 +3,7 @@
 //
 //   loop (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
+import { type BrowserTokens } from '../accounts/browser-tokens.js'
 import { type DirectoryMemory } from '../accounts/directory/memory.js'
 import { type LoopRollups } from '../accounts/rollups/loop-rollups.js'
 import { secretsOfCredentials } from '../config/credential-types.js'
@@ -40,7 +41,7 @@ import { type Pools } from '../upstream/pool/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
 import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
 import { Upstream } from '../upstream/upstream.js'
-import { accountPlaces, type LoopAccounts } from './accounts/loop-accounts.js'
+import { accountPlaces, createBrowserTokens, type LoopAccounts } from './accounts/loop-accounts.js'
 import { type LoopBudgeting } from './accounts/loop-budgets.js'
 import { type LoopResponses } from './streams/loop-responses.js'
 import { createLoopTracer } from './traces/loop-traces.js'
@@ -99,6 +100,8 @@ export type Generation = {
   readonly limiter: Limiter
   /** Null where traces are off. */
   readonly tracer: Tracer | null
+  /** Null where none are issued. */
+  readonly tokens: BrowserTokens | null
 }
 
 /**
@@ -128,6 +131,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const prompts = createPromptLibrary({ ...config.prompts, nowMs: clock.nowMs, warn })
   const retryBudget = new RetryBudget(config.routing.retries.budget)
   const { breakers } = resources
+  const tokens = createBrowserTokens(config, resources.accounts)
   const thinking = new ThinkingMemory(clock.nowMs)
   const shared = { config, offload, router, breakers, retryBudget, thinking, upstream, metrics, log, dialects, clock }
   const parts = {
@@ -138,6 +142,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     prices: openPriceBook(config.prices, matchesGlob),
     fetching: createFetching(config, slots, resources),
     accounts: resources.accounts,
+    tokens,
     budgets: resources.budgets?.budgeting ?? null,
     tracer,
     rollups: resources.rollups,
@@ -148,7 +153,8 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const receiving = createBudget('receiving', receivingCaps(config), { config, slots, resources })
   const kept = createBudget('kept', keptCaps(config), { config, slots, resources })
   const { responses } = parts
-  return { config, pipeline, responses, router, upstream, prompts, log, refusal, receiving, kept, limiter, tracer }
+  const shown = { config, pipeline, responses, router, upstream, prompts, log, limiter, tracer, tokens }
+  return { ...shown, refusal, receiving, kept }
 }
 
 /** Null if the gateway fetches nothing. */
@@ -308,7 +314,9 @@ function secretsOf(config: Config): string[] {
   const { secret, previousSecret } = config.jobs.webhook
   const { traces } = config.telemetry
   const passwords = [config.redis.url, config.accounts.url].map(passwordIn)
-  const ours = [config.metrics.token, ...passwords, secret, previousSecret, config.streams.tokenSecret]
+  const { tokenSecret, previousTokenSecret } = config.accounts
+  const signing = [secret, previousSecret, config.streams.tokenSecret, tokenSecret, previousTokenSecret]
+  const ours = [config.metrics.token, ...passwords, ...signing]
   return [...secrets, ...ours, ...(traces === null ? [] : secretsOfTraces(traces))].filter(
     (each): each is string => each !== null && each !== '',
   )

@@ -58,6 +58,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     ...{ version: readVersion, readBrowserFile },
     renderMetrics: () => loop.scrape.render(),
     ...(loop.ground.accounts === null ? {} : { usage: usageOf(loop) }),
+    issuesTokens: loop.current.tokens !== null,
     jobDoor: loop.jobs.createDoor((surfaceId, body) => loop.ground.offload.decode(surfaceId, body)),
     onFlood: (kind, address) => floods.note(kind, address),
     onAccepting: (isAccepting, descriptors) => {
@@ -90,6 +91,7 @@ export function viewOf(loop: Loop): ViewOptions {
     refusal,
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
+    tokens: current.tokens,
     responses: current.responses,
     tracer: current.tracer,
     backgroundCaps: config.responses.background,

@@ -1,4 +1,5 @@
 // What a client transport passes to the pipeline and what it gets back. server/ knows only these types of the pipeline.
+import { type BrowserToken } from '../accounts/browser-tokens.js'
 import { type Account } from '../accounts/types.js'
 import { type SharingConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
@@ -33,6 +34,10 @@ export type KeyIdentity = {
   readonly owner: string | null
   /** A key of the database, as it was when it was looked up; absent for all others. */
   readonly account?: Account
+  /** Of a key of the database: SHA-256 of the secret that the request had. Absent where it had none. */
+  readonly digest?: Buffer
+  /** It is used by a browser token, which narrows it; absent for the key itself. */
+  readonly token?: BrowserToken
 }
 
 export type ClientRequest = {

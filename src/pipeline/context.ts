@@ -1,4 +1,5 @@
 // The parts that the stages of the pipeline share: one set per event loop, joined by gateway.ts.
+import { type BrowserTokens } from '../accounts/browser-tokens.js'
 import { type BudgetDesk } from '../accounts/budgets/types.js'
 import { type Listed } from '../accounts/directory/reader.js'
 import { type Spending } from '../accounts/rollups/loop-rollups.js'
@@ -47,6 +48,8 @@ export type PipelineContext = {
   readonly tracer?: Tracer | null
   /** Null or absent: all keys are those of the configuration. */
   readonly accounts?: AccountSource | null
+  /** Null or absent: there are no browser tokens. */
+  readonly tokens?: TokenSource | null
   /** Null or absent: it is not added up what keys spend. */
   readonly rollups?: SpendCounter | null
 }
@@ -66,6 +69,9 @@ export type AccountSource = {
   /** It was let in. Called for each request. */
   noteUsed(id: string): void
 }
+
+/** Reads browser tokens, synchronously. */
+export type TokenSource = Pick<BrowserTokens, 'read' | 'isExpired'>
 
 /** Adds up in memory what keys spend, and never throws. */
 export type SpendCounter = { add(spending: Spending, counts: RollupCounts): void }

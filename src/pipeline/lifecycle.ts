@@ -37,8 +37,8 @@ export function createPipeline(context: PipelineContext): DrainablePipeline {
     endAll,
     endOf,
     endOfClosedAccounts,
-    authenticate: createAuthenticate(context.config, context.accounts),
-    renew: createRenew(context.config, context.accounts),
+    authenticate: createAuthenticate(context.config, context),
+    renew: createRenew(context.config, context),
     limitHeaders: (key) => limitHeaders(context.limiter.snapshot(key.index)),
     start(request: ClientRequest, sink: Sink): ExchangeHandle {
       const exchange = new Exchange(request, sink, context, onSettle)

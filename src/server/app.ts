@@ -59,6 +59,8 @@ export type ViewOptions = {
   readonly refusal?: (key: KeyIdentity) => GatewayError | null
   /** Memory for arriving requests is not counted unless given. */
   readonly reserve?: Reserve
+  /** Absent or null: no browser tokens are issued. */
+  readonly tokens?: FrontView['tokens']
   /** Absent: no chat becomes a job by default. */
   readonly jobs?: JobPolicy
   /** Surfaces with a mode for WebSockets have them; by default they do. */
@@ -254,6 +256,7 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     refusal: refusal ?? (() => null),
     reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,
+    tokens: options.tokens ?? null,
     backgroundCaps: options.backgroundCaps ?? NO_BACKGROUND,
     backgroundJobs: options.backgroundJobs ?? null,
     keepaliveMs: config.keepaliveMs,

@@ -51,6 +51,12 @@ export type ProviderStatus = {
   /** The worst state of its targets: `closed` (healthy), `half-open` or `open`. */
   readonly breaker: string
 }
+/** What a browser token permits. */
+export type TokenClaims = Omit<NonNullable<KeyIdentity['token']>, 'digest'>
+export type TokenIssuer = {
+  /** `digest`: of the secret of its key. Null as long as there is no secret to sign with. @throws invalid_request where it is too long */
+  issue(digest: Buffer, claims: TokenClaims): string | null
+}
 export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
 /** One model by the name that a chat would use. @throws model_not_found, forbidden */
 export type ModelLookup = (key: KeyIdentity, id: string) => JsonObject
@@ -84,6 +90,8 @@ export type FrontView = {
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly reserve: Reserve
   readonly jobs: JobPolicy
+  /** Null: no browser tokens are issued. */
+  readonly tokens: TokenIssuer | null
   /** Answers by their ids. */
   readonly responses: Responses
   readonly backgroundCaps: BackgroundCaps

@@ -135,6 +135,8 @@ export function createConfig(options: RigOptions): Config {
       maxKeys: 1,
       journal: '',
       singleNode: false,
+      tokenSecret: null,
+      previousTokenSecret: null,
       spend: { hourlyDays: 35, dailyDays: 400 },
     },
     server: {

@@ -66,21 +66,7 @@ test('requests of a key of the database end when it is disabled, deleted or expi
   for (const [what, end] of Object.entries(ends)) {
     const accounts = new AccountRig()
     const rig = new PipelineRig({ accounts: accounts.source })
-    const authenticate = createAuthenticate(
-      {
-        keys: [],
-        accounts: {
-          store: 'sqlite',
-          path: '',
-          url: null,
-          maxKeys: 1,
-          journal: '',
-          singleNode: false,
-          spend: { hourlyDays: 35, dailyDays: 400 },
-        },
-      },
-      accounts.source,
-    )
+    const authenticate = createAuthenticate({ keys: [], accounts: { store: 'sqlite' } }, { accounts: accounts.source })
     accounts.put('app', { s: null }, { expiresAtMs: 5000 })
     accounts.put('other', { o: null })
     const key = authenticate({ authorization: 'Bearer s', apiKey: '' })

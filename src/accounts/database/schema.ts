@@ -114,6 +114,9 @@ export type BudgetWindowTable = { budget_id: string; window_start_ms: number; sp
 /** Each journal of settlements that still has a file, with the number of the last one that is in budget_windows. */
 export type BudgetJournalTable = { id: string; sequence: number }
 
+/** What this gateway's nodes sign with, by its purpose; hex. */
+export type SigningSecretTable = { purpose: string; secret: string }
+
 export type Tables = {
   budgets: BudgetTable
   budget_windows: BudgetWindowTable
@@ -128,6 +131,7 @@ export type Tables = {
   keys: KeyTable
   teams: TeamTable
   secrets: SecretTable
+  signing_secrets: SigningSecretTable
   uses: UseTable
   changes: ChangeTable
   state: StateTable
@@ -243,6 +247,12 @@ const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
   ],
   ({ schema, sortable }) => createRollupTables(schema, sortable),
   ({ schema, sortable }) => createUserMonths(schema, sortable),
+  ({ schema }) => [
+    schema
+      .createTable('signing_secrets')
+      .addColumn('purpose', 'text', (column) => column.primaryKey())
+      .addColumn('secret', 'text', (column) => column.notNull()),
+  ],
 ]
 
 /** The SQL of each schema version, in order: to be run once, each in a transaction of its own. */

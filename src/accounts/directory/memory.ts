@@ -11,6 +11,7 @@
 import { hash } from 'node:crypto'
 import { type BudgetMemory, createBudgetMemory } from '../budgets/memory.js'
 import { type Account, type KeyLimits, MAX_SECRETS } from '../types.js'
+import { createSharedSecret } from './shared-secret.js'
 
 /** The buffers, to be passed to every thread; `maxKeys` is their size. */
 export type DirectoryMemory = {
@@ -22,6 +23,8 @@ export type DirectoryMemory = {
   readonly records: SharedArrayBuffer
   /** The budgets of keys, teams and all else, with what is used of them. */
   readonly budgets: BudgetMemory
+  /** Signs browser tokens where the configuration has no secret; see shared-secret.ts. */
+  readonly tokenSecret: SharedArrayBuffer
 }
 
 export const FREE = 0
@@ -61,6 +64,7 @@ export function createDirectoryMemory(maxKeys: number): DirectoryMemory {
     slots: sharedWords(maxKeys * SLOT.words),
     records: new SharedArrayBuffer(maxKeys * RECORD_BYTES + SPARE_RECORD_BYTES),
     budgets: createBudgetMemory(maxKeys),
+    tokenSecret: createSharedSecret(),
   }
 }
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type AdminConfig, type ListenerTls } from '../listener-types.js'
 import { freeze } from '../load.js'
-import { type Config } from '../types.js'
+import { type AccountsConfig, type Config } from '../types.js'
 
 export type ReloadPlan = {
   /** The new configuration, with the options that need a restart as they were. */
@@ -28,7 +28,7 @@ const FIXED: readonly Option[] = [
   { path: 'admin.port', read: ({ admin }) => admin.port },
   { path: 'admin.tls', read: ({ admin }) => admin.tls !== null },
   { path: 'admin.keys', read: ({ admin }) => admin.keys.length > 0 },
-  { path: 'accounts', read: ({ accounts }) => accounts },
+  { path: 'accounts', read: ({ accounts }) => ({ ...accounts, ...NO_TOKEN_SECRETS }) },
   { path: 'offload', read: ({ offload }) => offload },
   { path: 'limits.failedKeysPerMinute', read: ({ limits }) => limits.failedKeysPerMinute },
   { path: 'compat.apiPrefix', read: ({ compat }) => compat.apiPrefix },
@@ -47,6 +47,8 @@ const FIXED: readonly Option[] = [
   { path: 'telemetry', read: ({ telemetry }) => telemetry },
 ]
 
+const NO_TOKEN_SECRETS = Object.freeze({ tokenSecret: null, previousTokenSecret: null })
+
 /** Lays the new configuration over the running one. The result is frozen. */
 export function planReload(running: Config, next: Config): ReloadPlan {
   const kept = FIXED.filter(({ read }) => !isDeepStrictEqual(read(next), read(running))).map(({ path }) => path)
@@ -57,7 +59,7 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     ...next,
     server: { ...next.server, host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls },
     admin: adminOf(running.admin, next.admin),
-    accounts: running.accounts,
+    accounts: accountsOf(running.accounts, next.accounts),
     offload: running.offload,
     limits: { ...next.limits, failedKeysPerMinute: running.limits.failedKeysPerMinute },
     compat: { ...next.compat, apiPrefix, ollamaPrefix, healthStatus },
@@ -75,6 +77,11 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     telemetry: running.telemetry,
   })
   return { config, kept, isUnchanged: isDeepStrictEqual(config, running) }
+}
+
+/** Only what signs and checks browser tokens is taken. */
+function accountsOf(running: AccountsConfig, { tokenSecret, previousTokenSecret }: AccountsConfig): AccountsConfig {
+  return { ...running, tokenSecret, previousTokenSecret }
 }
 
 /** Another certificate is taken; a listener that speaks TLS does not change over. */

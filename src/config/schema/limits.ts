@@ -50,6 +50,8 @@ export const Key = section('One gateway key.', {
   }),
 })
 
+const TOKEN_SECRET = { minLength: 16, expects: 'a secret of 16 characters or more' }
+
 export const Accounts = section('Keys and teams that are kept in a database and change without a reload.', {
   store: Type.Enum(['off', 'sqlite', 'postgres'], {
     default: 'off',
@@ -72,6 +74,14 @@ export const Accounts = section('Keys and teams that are kept in a database and 
   singleNode: flag(
     false,
     'No other gateway uses the postgres database at the same time. Budgets need it there: they hold on one node.',
+  ),
+  tokenSecret: nullable(
+    Type.String(TOKEN_SECRET),
+    'Secret that signs browser tokens, at least 16 characters, the same on all nodes; null for a random one that the database keeps, or for no browser tokens without one.',
+  ),
+  previousTokenSecret: nullable(
+    Type.String(TOKEN_SECRET),
+    'The tokenSecret before: tokens that it has signed are still accepted.',
   ),
   spend: section('How long sums of what keys have spent are kept.', {
     hourlyDays: integer({ minimum: 2, maximum: 3660 }, 35, 'Sums by the hour, in days.'),

@@ -1,7 +1,11 @@
 // What one event loop knows of the keys of the database, and tells it: it reads the directory, and notes which keys are used.
+import { randomBytes } from 'node:crypto'
+import { BrowserTokens } from '../../accounts/browser-tokens.js'
 import { type DirectoryMemory } from '../../accounts/directory/memory.js'
 import { DirectoryReader } from '../../accounts/directory/reader.js'
+import { readSharedSecret } from '../../accounts/directory/shared-secret.js'
 import { type KeyUse } from '../../accounts/store.js'
+import { type Config } from '../../config/types.js'
 import { type LimitedAccounts } from '../../limit/limiter.js'
 import { type LimiterPlaces } from '../../limit/local/cells.js'
 import { type AccountSource } from '../../pipeline/context.js'
@@ -60,4 +64,19 @@ export function accountPlaces(
   const { maxKeys, maxTeams } = directory
   const accounts = { firstKey: fileRoom, keys: maxKeys, firstTeam: fileRoom + maxKeys, teams: maxTeams }
   return { keyRoom: fileRoom + maxKeys + maxTeams, accounts }
+}
+
+/** Browser tokens, signed with the secret of the configuration, or else the one that the database keeps; null where none are issued. */
+export function createBrowserTokens(
+  { accounts: { tokenSecret, previousTokenSecret } }: Pick<Config, 'accounts'>,
+  accounts: Pick<LoopAccounts, 'memory'> | null,
+): BrowserTokens | null {
+  const common = { nowMs: Date.now, random: randomBytes }
+  if (tokenSecret !== null) {
+    const secrets = previousTokenSecret === null ? [tokenSecret] : [tokenSecret, previousTokenSecret]
+    return new BrowserTokens({ ...common, secrets: () => secrets })
+  }
+  if (accounts === null) return null
+  const { tokenSecret: memory } = accounts.memory
+  return new BrowserTokens({ ...common, secrets: () => [readSharedSecret(memory)].filter((secret) => secret !== null) })
 }

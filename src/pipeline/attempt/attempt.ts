@@ -100,7 +100,7 @@ export class Attempt implements CallHandler {
       target,
       prompt: exchange.prompt,
       attachments: exchange.attachments?.known ?? null,
-      outputCap: this.#state.hold?.cap ?? null,
+      outputCap: lowest(this.#state.hold?.cap ?? null, request.key.token?.maxOutputTokens ?? null),
       upstreamStream: this.#asksStream,
     })
   }
@@ -258,6 +258,10 @@ export class Attempt implements CallHandler {
       this.#state.refusalBody = refusal.show(this.#end.secrets())
     this.#outlet.fail(error)
   }
+}
+
+function lowest(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other)
 }
 
 /** The same relay, of an answer whose own names are noted. */

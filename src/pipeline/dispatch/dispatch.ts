@@ -49,13 +49,21 @@ export async function dispatch(exchange: ExchangeIn<'dispatch'>, decoded: Decode
   exchange.forgetBody()
 }
 
+/** What such a request uses is not known, so nothing of a token could hold for it. */
+const RAW_NEEDS_KEY = GatewayError.shared('forbidden', {
+  message: 'A browser token cannot use paths whose requests are passed on unread; they need the key itself.',
+})
+
 /** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */
 export function routeOf({ context, request }: ExchangeView, { facts, selector }: DecodedRequest): Route {
   const { model, provider, raw } = facts
   const { config, router, dialects } = context
   const { path = null } = request
   const query = { model, provider, allowed: allowedModels(config, request.key), selector: selector ?? null }
-  if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
+  if (raw !== undefined) {
+    if (request.key.token !== undefined) throw RAW_NEEDS_KEY
+    return routeRaw({ raw, query, router, dialects })
+  }
   if (facts.endpoint?.resource !== undefined)
     return routeResource({ endpoint: facts.endpoint, query, router, world: { config, dialects } })
   const isByPath = path !== null && path.provider !== null

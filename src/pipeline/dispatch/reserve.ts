@@ -93,7 +93,8 @@ function outputOf({ decoded, context, request }: ExchangeView, use: ModelUse, ta
   const isStream = facts.stream && !isOther
   const isThinking = hidesThinking(context, target)
   const isVisible = isStream && answers === 1 && !isThinking
-  const most = Math.min(clientCap, target.contextTokens ?? MOST_OUTPUT, MOST_OUTPUT)
+  const tokenCap = request.key.token?.maxOutputTokens ?? MOST_OUTPUT
+  const most = Math.min(clientCap, tokenCap, target.contextTokens ?? MOST_OUTPUT, MOST_OUTPUT)
   const unseen = Math.max(use.usualOutput * UNSEEN_FACTOR, isThinking ? LEAST_THOUGHT : LEAST_UNSEEN)
   const usual = isVisible ? use.usualOutput : unseen
   // What runs unseen can use all of the cap that the client has set.

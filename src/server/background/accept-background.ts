@@ -17,6 +17,7 @@ import { containsText } from '../../wire/body/find-text.js'
 import { scanMembers } from '../../wire/body/members.js'
 import { asBuffer, parseJsonBody } from '../../wire/json.js'
 import { type BackgroundJobs, type ServerContext } from '../context.js'
+import { refuseToken } from '../http/credentials.js'
 import { type HttpExchange, type TakeBody } from '../http/http.js'
 import { BackgroundRun } from './background-run.js'
 import { tooManyWait } from './background-runs.js'
@@ -74,10 +75,11 @@ class Accepting {
     this.#parts = parts
   }
 
-  /** @throws invalid_request, rate_limited, overloaded, model_not_found, storage_unavailable, storage_full */
+  /** @throws forbidden, invalid_request, rate_limited, overloaded, model_not_found, storage_unavailable, storage_full */
   async accept(body: Body): Promise<void> {
     const { door, exchange, key, surface, stored } = this.#parts
     const { jobs, responses, keeping, backgroundJobs } = exchange.view
+    refuseToken(key)
     if (exchange.head.idempotencyKey !== '') throw notRepeated()
     const counting = jobs.countRequest(key)
     if (counting !== null) await counting

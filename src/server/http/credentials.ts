@@ -2,6 +2,7 @@
 // own key for a provider, which is not a gateway key.
 import { GatewayError } from '../../errors.js'
 import { type Credentials, type KeyIdentity } from '../../pipeline/client.js'
+import { TOKEN_EXPIRED } from '../../pipeline/stages/authenticate.js'
 import { type FrontView, type ServerContext } from '../context.js'
 import { type RequestHead } from '../engine/request-head.js'
 
@@ -17,26 +18,56 @@ export type Asking = {
 export const PROVIDER_PART = '{provider}'
 /** Secrets that the gateway makes begin with it. */
 const OWN_PREFIX = 'sk-sluice-'
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 /** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
 const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
 
 /**
  * The key of a request. `authorization` is used if the head has no credential.
- * @throws unauthenticated; rate_limited for an address that tries keys
+ * @throws unauthenticated; rate_limited for an address that tries keys; forbidden for a browser token of another origin
  */
 export function identify(asking: Asking, failedKeys: ServerContext['failedKeys'], authorization: string): KeyIdentity {
-  const { head, view } = asking
+  const { head } = asking
   if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
   const hasOwn = authorization === '' || hasCredential(head)
   const credentials = hasOwn ? head : { authorization, apiKey: '' }
   if (failedKeys?.isQuiet === false) failedKeys.check(asking.clientAddress)
+  const key = authenticate(asking, failedKeys, credentials)
+  if (key.token !== undefined) checkOrigin(head, key.token)
+  return key
+}
+
+function authenticate(asking: Asking, failedKeys: ServerContext['failedKeys'], credentials: Credentials): KeyIdentity {
   try {
-    return view.pipeline.authenticate(credentials)
+    return asking.view.pipeline.authenticate(credentials)
   } catch (thrown) {
-    // A request without a key is not a guess.
-    if (failedKeys !== null && hasCredential(credentials)) noteFailedKey(asking, failedKeys)
+    // Neither a request without a key nor a page that has been open for too long is a guess.
+    const isGuess = thrown !== TOKEN_EXPIRED && hasCredential(credentials)
+    if (failedKeys !== null && isGuess) noteFailedKey(asking, failedKeys)
     throw thrown
   }
+}
+
+/** Browsers leave the header out of a page's reads from its own origin, and of nothing else. @throws forbidden */
+function checkOrigin({ origin, method }: RequestHead, { origin: only }: NonNullable<KeyIdentity['token']>): void {
+  if (only === null || origin === only || (origin === '' && READS.has(method))) return
+  throw new GatewayError('forbidden', { message: 'This browser token is for pages of another origin.' })
+}
+
+/**
+ * Identifies the caller of what a browser token does not permit, whatever its key does.
+ * @throws forbidden for a token; as `identify`
+ */
+export function authenticateKey(exchange: { authenticate(): KeyIdentity }): KeyIdentity {
+  const key = exchange.authenticate()
+  refuseToken(key)
+  return key
+}
+
+/** @throws forbidden for a browser token */
+export function refuseToken({ token }: KeyIdentity): void {
+  if (token === undefined) return
+  throw new GatewayError('forbidden', { message: 'A browser token does not permit this; it needs the key itself.' })
 }
 
 /** A trusted proxy that forwards no address is not counted: that would lock out all of its clients. */

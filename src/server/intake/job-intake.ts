@@ -15,6 +15,7 @@ import { ownerOf } from '../../streams/kept/readable-log.js'
 import { containsText } from '../../wire/body/find-text.js'
 import { type Member, scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { asBuffer } from '../../wire/json.js'
+import { refuseToken } from '../http/credentials.js'
 import { type HttpExchange, type TakeBody } from '../http/http.js'
 import { type NotKeptReason } from './idempotent-sink.js'
 import { checkedKey, digestOf, keyOfAnother, startOnce } from './run-once.js'
@@ -95,6 +96,7 @@ async function acceptJob(asking: IntakeRequest, body: Body): Promise<void> {
   const { exchange, key, door } = asking
   const { idempotencyKey, parameterHeaders, prefer } = exchange.head
   try {
+    refuseToken(key)
     const digest = idempotencyKey === '' ? '' : digestOf('job', door.surface, body)
     const idempotency = idempotencyKey === '' ? null : { key: checkedKey(idempotencyKey), digest }
     const { caps, checkRoute, checkTokens, countRequest, webhook } = exchange.view.jobs

@@ -5,6 +5,7 @@ import { type FixedDocument, type ModelListing } from '../../protocols/contract/
 import { EVERY_HEADER, WAIT_HEADERS } from './openapi-components.js'
 import { CURSOR, json, queryParameter, refusal, UNAUTHENTICATED } from './operation-parts.js'
 import { RESPONSE_OPERATIONS } from './response-operations.js'
+import { TOKEN_OPERATION } from './token-operation.js'
 
 const OPEN: JsonObject = { security: [{}] }
 const MODEL = {
@@ -133,6 +134,7 @@ export const PLAIN_OPERATIONS = Object.freeze({
       ),
     },
   },
+  token: TOKEN_OPERATION,
   jobs: {
     tags: ['Jobs'],
     summary: 'List the jobs of this key, newest first',

@@ -33,6 +33,7 @@ import {
   speakersAmong,
   storedPaths,
   streamPaths,
+  tokenPaths,
   usagePaths,
   webSocketPaths,
 } from './paths.js'
@@ -82,6 +83,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
     ...webSocketPaths(),
     ...modelPaths(options),
     ...usagePaths(options),
+    ...tokenPaths(options),
     ...documentPaths(options),
     ...healthPaths(options),
     documentPath((hasKeys) => createOpenApi({ version: options.version(), hasKeys, routes })),

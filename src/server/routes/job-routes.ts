@@ -5,6 +5,7 @@ import { encodeCancelled, encodeJob, encodeJobList, jobSurface } from '../../job
 import { JOB_STATES, type Job, type JobState } from '../../jobs/store.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
+import { authenticateKey } from '../http/credentials.js'
 import { type Act, type HttpExchange } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
 
@@ -52,7 +53,7 @@ export function answerJobs(door: JobIntake): Act {
 
 /** Anything thrown is answered in the form of the job routes. */
 function run(door: JobIntake, exchange: HttpExchange, act: (key: KeyIdentity) => Promise<void>): void {
-  const key = exchange.authenticate()
+  const key = authenticateKey(exchange)
   act(key).catch((thrown: unknown) => exchange.reject(thrown, null, jobSurface(door.surface)))
 }
 

@@ -31,6 +31,7 @@ import {
 } from './plain-routes.js'
 import { askResource } from './resource-routes.js'
 import { answerInputItems, answerResponse, cancelResponse, deleteResponse } from './response-routes.js'
+import { answerToken } from './token-routes.js'
 
 /** The server's options that the paths depend on. */
 export type PathOptions = {
@@ -41,6 +42,8 @@ export type PathOptions = {
   readonly jobDoor?: JobIntake
   /** Absent: there is no account database, and no path for what keys spend. */
   readonly usage?: UsageSource
+  /** There is a path for browser tokens; absent: there is none. */
+  readonly issuesTokens?: boolean
 }
 
 /** A surface that is recognised by a request header. */
@@ -192,6 +195,11 @@ export function modelPaths({ surfaces, compat }: PathOptions): Path[] {
 export function usagePaths({ surfaces, usage }: PathOptions): Path[] {
   if (usage === undefined) return []
   return [{ path: '/v1/usage', get: plain(answerUsage(usage), 'usage'), speakers: speakersAmong(surfaces) }]
+}
+
+/** Where browser tokens are issued, if there are any. */
+export function tokenPaths({ issuesTokens = false }: PathOptions): Path[] {
+  return issuesTokens ? [{ path: '/v1/tokens', post: plain(answerToken, 'token') }] : []
 }
 
 /** The documents that clients of an API read before they ask. */

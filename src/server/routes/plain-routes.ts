@@ -8,6 +8,7 @@ import { type ModelListing } from '../../protocols/contract/listing.js'
 import { shownStreamIds } from '../../streams/kept/stream-id.js'
 import { parseRequestBody } from '../../wire/body/members.js'
 import { preflightHeaders } from '../engine/fixed-headers.js'
+import { authenticateKey } from '../http/credentials.js'
 import { type Act, type HttpExchange } from '../http/http.js'
 import { decodePath } from './chat-route.js'
 import { adviseOnPath, type KnownRoute } from './wrong-path.js'
@@ -103,7 +104,7 @@ export type UsageSource = (key: KeyIdentity) => Promise<JsonObject>
 /** What the caller's key has spent, in the form of no API; errors are in the form of the caller's. */
 export function answerUsage(usage: UsageSource): Act {
   return (exchange) => {
-    usage(exchange.authenticate()).then(
+    usage(authenticateKey(exchange)).then(
       (body) => exchange.answer(200, encode(body), NOT_STORED),
       (thrown: unknown) => exchange.reject(thrown),
     )
@@ -129,7 +130,7 @@ export function answerMetrics(render: () => Promise<string>, isApart: boolean): 
     const { authorization, isCredentialDoubled } = exchange.head
     if (metricsToken !== null) {
       if (isCredentialDoubled || !hasToken(authorization, metricsToken)) throw new GatewayError('unauthenticated')
-    } else if (hasKeys && !isApart) exchange.authenticate()
+    } else if (hasKeys && !isApart) authenticateKey(exchange)
     render().then(
       (text) => exchange.answer(200, Buffer.from(text), METRICS_TYPE),
       (thrown: unknown) => exchange.reject(thrown),

@@ -4,7 +4,7 @@ import { GatewayError } from '../../errors.js'
 import { type PathFacts } from '../../pipeline/client.js'
 import { PROVIDER_HEADER, type ResourceRoute } from '../../protocols/contract/resource.js'
 import { type HttpRequest } from '../engine/engine.js'
-import { callerKeyOf } from '../http/credentials.js'
+import { authenticateKey, callerKeyOf } from '../http/credentials.js'
 import { type Act, type HttpExchange } from '../http/http.js'
 
 /** The placeholder for an id of the provider's. */
@@ -19,7 +19,7 @@ const CONTENT_METHODS = 'GET, OPTIONS'
 /** POST that creates: `take` reads the body. */
 export function createResource(take: Act): Act {
   return (exchange, req) => {
-    exchange.authenticate()
+    authenticateKey(exchange)
     exchange.path = ownKeyOf(exchange, req)
     take(exchange, req)
   }
@@ -29,7 +29,7 @@ export function createResource(take: Act): Act {
 export function askResource({ method, rest, ...route }: ResourceRoute): Act {
   const isFile = route.isFile === true
   return (exchange, req) => {
-    const key = exchange.authenticate()
+    const key = authenticateKey(exchange)
     if (isFile && exchange.head.method === 'HEAD') {
       exchange.reject(new GatewayError('method_not_allowed'), [['allow', CONTENT_METHODS]])
       return

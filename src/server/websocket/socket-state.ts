@@ -26,6 +26,8 @@ export type SocketState = {
   /** The socket is closed as soon as it is open: a browser shows a page the code of a close, but no status of an upgrade. */
   readonly refusal: Answer | null
   socket: WsSocket<SocketState> | null
+  /** Ends it when its browser token expires; null for a key. */
+  expiry: NodeJS.Timeout | null
   /** Takes what the client says; null until the socket is open. */
   talk: Talk | null
 }
@@ -48,7 +50,8 @@ export function originOf({ origin, connection }: SocketState, chat: string | nul
  * database may have changed at any time.
  */
 export function renew(front: ServerContext, state: SocketState): void {
-  if (state.view === front.view && state.key.account === undefined) return
+  const { account, token } = state.key
+  if (state.view === front.view && account === undefined && token === undefined) return
   state.key = front.view.pipeline.renew(state.key)
   state.view = front.view
 }

@@ -53,6 +53,7 @@ const BROKEN_FRAMES: ReadonlyMap<string, string> = new Map([
 ])
 /** 4000 and above are free for applications: 4401 is the 401 of HTTP. */
 const CLOSE_OF_STATUS = 4000
+const CLOSE_UNAUTHENTICATED = 4401
 /** No known key. */
 const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
 
@@ -75,6 +76,7 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
       state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: state.view.readerStallMs })
       state.talk = options.talk(ws, state.socket)
       front.webSockets.set(state.socket, state)
+      state.expiry = endAtExpiry(state.socket, state.key)
     },
     message: (ws, message, isBinary) => {
       if (isAllowed(front, ws)) ws.getUserData().talk?.take(message, isBinary)
@@ -89,6 +91,7 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
       const { socket, reservation } = state
       reservation.release()
       if (socket === null) return
+      if (state.expiry !== null) clearTimeout(state.expiry)
       const breach = code === CLOSE_ABNORMAL ? breachOf(reason, options.maxMessageBytes) : null
       if (breach !== null) noteBreach(front, surface, { state, error: breach })
       front.webSockets.delete(socket)
@@ -123,8 +126,8 @@ function upgrade(front: ServerContext, offer: WebSocketOptions, { res, req, cont
     const { view, origin: from, requestId: connection } = exchange
     const open = (identity: KeyIdentity, reservation: Reservation, refused: Answer | null = null): void => {
       const known = { key: identity, view, reservation, codec: codec ?? offer.codecs[0], origin: from, connection }
-      const rest = { parameterHeaders, allowance: new MessageAllowance(), refusal: refused, socket: null, talk: null }
-      const state: SocketState = { ...known, ...rest, address: response.address }
+      const rest = { parameterHeaders, allowance: new MessageAllowance(), refusal: refused, socket: null }
+      const state: SocketState = { ...known, ...rest, expiry: null, talk: null, address: response.address }
       response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
     }
     // Without one of our subprotocols a browser would not open the socket whose close code informs the page.
@@ -144,6 +147,13 @@ function upgrade(front: ServerContext, offer: WebSocketOptions, { res, req, cont
     if (full !== null) throw elsewhere?.error ?? full
     open(identity, reservation)
   }, req)
+}
+
+/** Null for a key: its state is looked at when a chat begins. */
+function endAtExpiry(socket: WsSocket<SocketState>, { token }: KeyIdentity): NodeJS.Timeout | null {
+  if (token === undefined) return null
+  const leftMs = Math.max(0, token.expiresAtMs - Date.now())
+  return setTimeout(() => socket.end(CLOSE_UNAUTHENTICATED, 'unauthenticated'), leftMs).unref()
 }
 
 function refuseVersion(version: string): GatewayError {

@@ -1,8 +1,10 @@
 // The lookup of gateway keys by their hash.
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'tap'
+import { BrowserTokens, type TokenClaims } from '../../../src/accounts/browser-tokens.js'
 import { type KeyConfig } from '../../../src/config/types.js'
 import { GatewayError } from '../../../src/errors.js'
+import { type KeyIdentity } from '../../../src/pipeline/client.js'
 import { createAuthenticate, createRenew, type KeySources, NO_KEY } from '../../../src/pipeline/stages/authenticate.js'
 import { AccountRig } from '../../helpers/account-rig.js'
 import { refusalOf } from '../../helpers/limiter-setup.js'
@@ -14,18 +16,7 @@ function keyOf(name: string, key: string): KeyConfig {
 }
 
 function sources(keys: readonly KeyConfig[], store: 'off' | 'sqlite' = 'off'): KeySources {
-  return {
-    keys,
-    accounts: {
-      store,
-      path: '',
-      url: null,
-      maxKeys: 1,
-      journal: '',
-      singleNode: false,
-      spend: { hourlyDays: 35, dailyDays: 400 },
-    },
-  }
+  return { keys, accounts: { store } }
 }
 
 const A = keyOf('a', 'sk-aaaa')
@@ -136,7 +127,7 @@ function causeOf(act: () => unknown): string | null {
 
 test('a key of the database is known by its id, behind those of the configuration, and is noted as used', (t) => {
   const rig = new AccountRig()
-  const authenticate = createAuthenticate(sources([A], 'sqlite'), rig.source)
+  const authenticate = createAuthenticate(sources([A], 'sqlite'), { accounts: rig.source })
   const account = rig.put('app', { 'sk-app': null, 'sk-aaaa': null })
   const known = authenticate(bearer('sk-app'))
   t.match(known, { name: 'app', owner: 'key_app', account })
@@ -154,7 +145,7 @@ test('a key of the database is known by its id, behind those of the configuratio
 
 test('with a database a key is always needed, even if there is none', (t) => {
   const rig = new AccountRig()
-  const authenticate = createAuthenticate(sources([], 'sqlite'), rig.source)
+  const authenticate = createAuthenticate(sources([], 'sqlite'), { accounts: rig.source })
   t.equal(
     causeOf(() => authenticate(bearer(''))),
     '',
@@ -163,15 +154,18 @@ test('with a database a key is always needed, even if there is none', (t) => {
     causeOf(() => authenticate(bearer('anything'))),
     '',
   )
-  t.equal(refusalOf(() => createRenew(sources([], 'sqlite'), rig.source)(NO_KEY))?.code, 'unauthenticated')
+  t.equal(
+    refusalOf(() => createRenew(sources([], 'sqlite'), { accounts: rig.source })(NO_KEY))?.code,
+    'unauthenticated',
+  )
   t.end()
 })
 
 test('a key that is disabled or expired, of a secret that ended or deleted, is refused like an unknown one; the log knows why', (t) => {
   const rig = new AccountRig()
   const [authenticate, renew] = [
-    createAuthenticate(sources([], 'sqlite'), rig.source),
-    createRenew(sources([A], 'sqlite'), rig.source),
+    createAuthenticate(sources([], 'sqlite'), { accounts: rig.source }),
+    createRenew(sources([A], 'sqlite'), { accounts: rig.source }),
   ]
   rig.put('app', { old: 2000, new: null }, { expiresAtMs: 3000 })
   const known = authenticate(bearer('old'))
@@ -223,5 +217,88 @@ test('a key that is disabled or expired, of a secret that ended or deleted, is r
     'key app is deleted',
     'without the database',
   )
+  t.end()
+})
+
+/** Of a gateway whose clock is the rig's. */
+function tokensOf(rig: AccountRig): BrowserTokens {
+  return new BrowserTokens({ secrets: () => ['a secret of tests'], nowMs: () => rig.nowMs, random: randomBytes })
+}
+
+const NO_CLAIMS = { models: null, maxOutputTokens: null, origin: null }
+
+test('a browser token is its key as it is now, narrowed, until the secret that issued it ends', (t) => {
+  const rig = new AccountRig()
+  const tokens = tokensOf(rig)
+  const known = { accounts: rig.source, tokens }
+  const authenticate = createAuthenticate(sources([A], 'sqlite'), known)
+  const renew = createRenew(sources([A], 'sqlite'), known)
+  rig.put('app', { old: 2000, new: null })
+  const issue = (key: KeyIdentity, expiresAtMs: number, claims: Partial<TokenClaims> = {}) =>
+    tokens.issue(key.digest ?? Buffer.from(key.owner ?? '', 'hex'), { ...NO_CLAIMS, ...claims, expiresAtMs }) ?? ''
+  const key = authenticate(bearer('new'))
+  const token = issue(key, 9000, { models: ['fast'] })
+  for (const credentials of [
+    bearer(token),
+    { authorization: '', apiKey: token },
+    { authorization: '', apiKey: '', vendorKey: token },
+  ]) {
+    t.match(authenticate(credentials), { index: key.index, owner: 'key_app', token: { models: ['fast'] } })
+  }
+  const socket = authenticate(bearer(token))
+  t.match(
+    authenticate(bearer(issue(authenticate(bearer('sk-aaaa')), 9000))),
+    { index: 0, owner: A.keySha256 },
+    'of the file',
+  )
+  const ofOld = issue(authenticate(bearer('old')), 9000)
+  t.match(authenticate(bearer(ofOld)), { owner: 'key_app' })
+  rig.nowMs = 2000
+  t.equal(
+    causeOf(() => authenticate(bearer(ofOld))),
+    '',
+    'rotated away',
+  )
+  t.match(renew(socket), { owner: 'key_app', token: { models: ['fast'] } })
+  rig.put('app', { new: null }, { disabled: true })
+  t.equal(
+    causeOf(() => authenticate(bearer(token))),
+    'key app is disabled',
+  )
+  t.equal(
+    causeOf(() => renew(socket)),
+    'key app is disabled',
+  )
+  rig.put('app', { newer: null })
+  t.equal(
+    causeOf(() => renew(socket)),
+    '',
+    'an open socket does not outlive the secret',
+  )
+  rig.put('app', { new: null })
+  rig.nowMs = 9000
+  for (const act of [() => authenticate(bearer(token)), () => renew(socket)]) {
+    t.match(refusalOf(act), { code: 'unauthenticated', message: 'This browser token has expired.' })
+  }
+  t.end()
+})
+
+test('what only looks like a browser token is an unknown key, also where there are none', (t) => {
+  const rig = new AccountRig()
+  const token = tokensOf(rig).issue(Buffer.from(A.keySha256, 'hex'), { ...NO_CLAIMS, expiresAtMs: 9000 }) ?? ''
+  const other = new BrowserTokens({ secrets: () => ['another secret'], nowMs: () => 0, random: randomBytes })
+  for (const known of [{}, { tokens: other }, { tokens: tokensOf(rig) }]) {
+    const authenticate = createAuthenticate(sources([A]), known)
+    for (const text of [
+      `${token}x`,
+      'sk-sluice-token-',
+      ...('tokens' in known && known.tokens !== other ? [] : [token]),
+    ]) {
+      t.equal(
+        causeOf(() => authenticate(bearer(text))),
+        '',
+      )
+    }
+  }
   t.end()
 })

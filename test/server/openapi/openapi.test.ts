@@ -27,7 +27,9 @@ function at(value: unknown, ...path: readonly string[]): JsonObject {
 
 test('the document is valid and has every route of the routing table, and no other', async (t) => {
   const usage = () => Promise.reject(new Error('not asked'))
-  const { server } = await startFront(t, { options: { surfaces: SURFACES, jobDoor: closedJobDoor(SURFACES), usage } })
+  const { server } = await startFront(t, {
+    options: { surfaces: SURFACES, jobDoor: closedJobDoor(SURFACES), usage, issuesTokens: true },
+  })
   const document = documentOf(server.routes)
   const { valid, errors } = await new Validator().validate(structuredClone(document))
   t.ok(valid, JSON.stringify(errors)?.slice(0, 2000))
