@@ -45,6 +45,17 @@ export class BudgetIndex {
     return Atomics.load(this.#header, HEADER.count) === 0
   }
 
+  /** Another number after each change of which budgets there are. */
+  get version(): number {
+    if (Atomics.load(this.#header, HEADER.changes) !== this.#changes) this.#catchUp()
+    return this.#changes
+  }
+
+  /** Which budgets hold depends on the model. */
+  get hasModels(): boolean {
+    return this.#ofModels.size > 0
+  }
+
   /** In the order of their slots, which is the order in which every event loop reserves; null for none. */
   find({ keyId, teamId, tags, model }: Subjects): readonly Known[] | null {
     if (this.isEmpty) return null

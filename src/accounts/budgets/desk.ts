@@ -14,7 +14,7 @@ import {
   type Reservation,
   type Spender,
 } from './types.js'
-import { windowAt, windowEndMs, windowStartMs } from './windows.js'
+import { PresentWindows, windowAt, windowEndMs, windowStartMs } from './windows.js'
 
 /** Other loops may take what is left between the look and the reservation; then less is asked for. */
 const MAX_TRIES = 100
@@ -37,19 +37,55 @@ export type BudgetCounters = {
   budgetDebt(nano: number): void
 }
 
+/** Of one key, which of them hold for a model; beyond it they are looked for again. */
+const MAX_MODELS = 64
+/** In place of the key of a caller without one, or with one of the configuration file. */
+const NO_ACCOUNT = Object.freeze({})
+
+type Sets = Map<string, LoopBudgetSet | null>
+
 export class LoopBudgets implements BudgetDesk {
   readonly #ground: Ground
   readonly #index: BudgetIndex
+  /** By key and model, as long as no budget is created or deleted; a key that changes is another object. */
+  #sets = new WeakMap<object, Sets>()
+  #version = 0
 
   constructor(options: DeskOptions) {
-    this.#ground = { ...options, cells: new BudgetCells(options.memory) }
+    this.#ground = { ...options, cells: new BudgetCells(options.memory), windows: new PresentWindows() }
     this.#index = new BudgetIndex(options.memory, options.matchesGlob)
   }
 
   budgetsOf({ owner, accountIndex, model }: Spender): BudgetSet | null {
-    if (this.#index.isEmpty) return null
+    const index = this.#index
+    if (index.isEmpty) return null
     const account = accountIndex < 0 ? null : this.#ground.account(accountIndex)
-    const keyId = accountIndex < 0 ? null : owner
+    // Deleted just now: only its id is known.
+    if (account === null && accountIndex >= 0) return this.#find(owner, null, model)
+    const { version } = index
+    if (version !== this.#version) {
+      this.#version = version
+      this.#sets = new WeakMap()
+    }
+    const sets = this.#setsOf(account ?? NO_ACCOUNT)
+    const name = index.hasModels ? model : ''
+    const known = sets.get(name)
+    if (known !== undefined) return known
+    if (sets.size >= MAX_MODELS) sets.clear()
+    const found = this.#find(account?.id ?? null, account, model)
+    sets.set(name, found)
+    return found
+  }
+
+  #setsOf(account: object): Sets {
+    const known = this.#sets.get(account)
+    if (known !== undefined) return known
+    const sets: Sets = new Map()
+    this.#sets.set(account, sets)
+    return sets
+  }
+
+  #find(keyId: string | null, account: Account | null, model: string): LoopBudgetSet | null {
     const found = this.#index.find({ keyId, teamId: account?.team?.id ?? null, tags: account?.tags ?? [], model })
     return found === null ? null : new LoopBudgetSet(this.#ground, found)
   }
@@ -67,7 +103,7 @@ export class LoopBudgets implements BudgetDesk {
   }
 }
 
-type Ground = DeskOptions & { readonly cells: BudgetCells }
+type Ground = DeskOptions & { readonly cells: BudgetCells; readonly windows: PresentWindows }
 
 class LoopBudgetSet implements BudgetSet {
   readonly countsMoney: boolean
@@ -82,13 +118,14 @@ class LoopBudgetSet implements BudgetSet {
 
   reserve(need: Amount, want: Amount): Reservation | BudgetRefusal {
     const { cells, ledger } = this.#ground
+    const parts: Part[] = []
     // Those that were deleted since they were found no longer hold.
-    const parts = this.#budgets.filter(({ slot, epoch }) => cells.hold(slot, epoch)).map((known) => new Part(known))
+    for (const known of this.#budgets) if (cells.hold(known.slot, known.epoch)) parts.push(new Part(known))
     const taken = take(this.#ground, parts, { need: whole(need), want: whole(want) })
-    if ('full' in taken) return this.#refuse(parts, taken.full)
-    const entry = ledger.open(chargesOf(parts))
-    if (entry !== null) return new HeldReservation(this.#ground, { parts, entry, held: taken.amount })
-    giveBack(cells, parts)
+    if (taken instanceof Part) return this.#refuse(parts, taken)
+    const entry = ledger.open(parts)
+    if (entry !== null) return new HeldReservation(this.#ground, { parts, entry, held: taken })
+    giveBack(cells, parts, parts.length)
     return this.#unavailable(parts)
   }
 
@@ -106,21 +143,40 @@ class LoopBudgetSet implements BudgetSet {
   }
 }
 
-/** What is held of one budget, in the order in which it was reserved: more than once where a window ended in between. */
-class Part {
+/** What is held of one budget in one window, or is spent of it at last: the ledger reads it as a charge, and keeps nothing of it. */
+class Part implements Charge {
   readonly known: Known
-  readonly holds: { readonly window: number; readonly startMs: number; amount: number }[] = []
+  readonly budgetId: string
+  window = 0
+  windowStartMs = 0
+  nano = 0
+  tokens = 0
+  /** What is held of the same budget in a later window: one ended in between. */
+  later: Part | null = null
 
   constructor(known: Known) {
     this.known = known
+    this.budgetId = known.id
   }
 
-  add(window: number, amount: number): void {
-    const last = this.holds.at(-1)
-    if (last?.window === window) last.amount += amount
-    else this.holds.push({ window, startMs: windowStartMs(this.known.per, window), amount })
+  get amount(): number {
+    return this.known.unit === 'usd' ? this.nano : this.tokens
+  }
+
+  set amount(amount: number) {
+    if (this.known.unit === 'usd') this.nano = amount
+    else this.tokens = amount
+  }
+
+  /** Adds what was reserved of the same budget afterwards. */
+  add(further: Part): void {
+    if (further.window === this.window) this.amount += further.amount
+    else if (this.later === null) this.later = further
+    else this.later.add(further)
   }
 }
+
+type HeldParts = { readonly parts: readonly Part[]; readonly entry: Entry; readonly held: Amount }
 
 class HeldReservation implements Reservation {
   readonly refused = false
@@ -130,7 +186,7 @@ class HeldReservation implements Reservation {
   #held: Amount
   #isSettled = false
 
-  constructor(ground: Ground, { parts, entry, held }: { parts: readonly Part[]; entry: Entry; held: Amount }) {
+  constructor(ground: Ground, { parts, entry, held }: HeldParts) {
     this.#ground = ground
     this.#parts = parts
     this.#entry = entry
@@ -148,87 +204,92 @@ class HeldReservation implements Reservation {
       .filter(({ known: { unit } }) => amountOf(want, unit) > 0)
       .map(({ known }) => new Part(known))
     const taken = take(this.#ground, further, { need: NOTHING, want })
-    if ('full' in taken) return false
-    this.#held = { nano: this.#held.nano + taken.amount.nano, tokens: this.#held.tokens + taken.amount.tokens }
-    for (const { known, holds } of further) {
-      const part = this.#parts.find((each) => each.known === known)
-      for (const { window, amount } of holds) part?.add(window, amount)
-    }
-    this.#ground.ledger.extend(this.#entry, chargesOf(further))
+    if (taken instanceof Part) return false
+    this.#held = { nano: this.#held.nano + taken.nano, tokens: this.#held.tokens + taken.tokens }
+    this.#ground.ledger.extend(this.#entry, further)
+    for (const part of further) this.#parts.find(({ known }) => known === part.known)?.add(part)
     return true
   }
 
   settle(amount: Amount): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    const { cells, counters, ledger } = this.#ground
+    const { cells, ledger } = this.#ground
     const spent = whole(amount)
-    const charges: Charge[] = []
-    for (const { known, holds } of this.#parts) {
-      let rest = amountOf(spent, known.unit)
-      for (const [i, { window, startMs, amount: held }] of holds.entries()) {
+    const charges: Part[] = []
+    for (const first of this.#parts) {
+      let rest = amountOf(spent, first.known.unit)
+      for (let part: Part | null = first; part !== null; part = part.later) {
         // What was more than reserved belongs to the last of its windows.
-        const share = i === holds.length - 1 ? rest : Math.min(rest, held)
+        const share: number = part.later === null ? rest : Math.min(rest, part.amount)
         rest -= share
-        const debt = cells.settle(known.slot, window, { held, spent: share })
-        if (debt > 0 && known.unit === 'usd') counters.budgetDebt(debt)
-        if (share > 0) charges.push(chargeOf(known, startMs, share))
+        this.#settlePart(part, share)
+        if (share > 0) charges.push(part)
       }
-      cells.release(known.slot)
+      cells.release(first.known.slot)
     }
     ledger.settle(this.#entry, charges, spent.nano > this.#held.nano || spent.tokens > this.#held.tokens)
+  }
+
+  #settlePart(part: Part, spent: number): void {
+    const { cells, counters } = this.#ground
+    const { slot, unit } = part.known
+    const debt = cells.settle(slot, part.window, { held: part.amount, spent })
+    if (debt > 0 && unit === 'usd') counters.budgetDebt(debt)
+    part.amount = spent
   }
 }
 
 type Wish = { readonly need: Amount; readonly want: Amount }
 
-/** Takes the same amount from all of them, or nothing; `full`: the one that has too little left. */
-function take(
-  { cells, nowMs }: Ground,
-  parts: readonly Part[],
-  { need, want }: Wish,
-): { amount: Amount } | { full: Part } {
-  let full = parts[0]
+/** Takes the same amount from all of them, or nothing; @returns the amount, or the part that has too little left */
+function take(ground: Ground, parts: readonly Part[], { need, want }: Wish): Amount | Part {
+  // Mostly there is enough of all of them, and nothing has to be looked at before.
+  let full = takeAll(ground, parts, want)
+  if (full === undefined) return want
+  const { cells, windows, nowMs } = ground
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const now = nowMs()
     let { nano, tokens } = want
     for (const part of parts) {
       const { slot, per, unit } = part.known
-      const left = cells.left(slot, windowAt(per, now))
-      if (left <= 0 || left < amountOf(need, unit)) return { full: part }
+      const left = cells.left(slot, windows.at(per, now).number)
+      if (left <= 0 || left < amountOf(need, unit)) return part
       if (unit === 'usd') nano = Math.min(nano, left)
       else tokens = Math.min(tokens, left)
     }
-    full = takeAll({ cells, now }, parts, { nano, tokens })
-    if (full === undefined) return { amount: { nano, tokens } }
+    const amount = { nano, tokens }
+    full = takeAll(ground, parts, amount)
+    if (full === undefined) return amount
   }
   // Only while others take all the time: less than there is, never more.
-  return full === undefined ? { amount: NOTHING } : { full }
+  return full
 }
 
-/** In the order of all event loops; given back where one of them has less left by now, which is returned. */
-function takeAll(
-  { cells, now }: { readonly cells: BudgetCells; readonly now: number },
-  parts: readonly Part[],
-  amount: Amount,
-): Part | undefined {
-  for (const part of parts) {
+/** In the order of all event loops; given back where one of them has less left, which is returned. */
+function takeAll({ cells, windows, nowMs }: Ground, parts: readonly Part[], amount: Amount): Part | undefined {
+  const now = nowMs()
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i] as Part
     const { slot, per, unit } = part.known
     const own = amountOf(amount, unit)
-    const window = cells.take(slot, windowAt(per, now), own)
+    const present = windows.at(per, now)
+    const window = cells.take(slot, present.number, own)
     if (window === REFUSED) {
-      giveBack(cells, parts)
+      giveBack(cells, parts, i)
       return part
     }
-    part.add(window, own)
+    part.window = window
+    part.windowStartMs = window === present.number ? present.startMs : windowStartMs(per, window)
+    part.amount = own
   }
   return undefined
 }
 
-function giveBack(cells: BudgetCells, parts: readonly Part[]): void {
-  for (const { known, holds } of parts) {
-    for (const { window, amount } of holds) cells.settle(known.slot, window, { held: amount, spent: 0 })
-    holds.length = 0
+/** The first ones, so many. */
+function giveBack(cells: BudgetCells, parts: readonly Part[], count: number): void {
+  for (const { known, window, amount } of parts.slice(0, count)) {
+    cells.settle(known.slot, window, { held: amount, spent: 0 })
   }
 }
 
@@ -239,24 +300,12 @@ function amountOf({ nano, tokens }: Amount, unit: Known['unit']): number {
 }
 
 /** An amount that is no number must not stop the event loop. */
-function whole({ nano, tokens }: Amount): Amount {
-  return { nano: wholeNumber(nano), tokens: wholeNumber(tokens) }
+function whole(amount: Amount): Amount {
+  const { nano, tokens } = amount
+  const [wholeNano, wholeTokens] = [wholeNumber(nano), wholeNumber(tokens)]
+  return wholeNano === nano && wholeTokens === tokens ? amount : { nano: wholeNano, tokens: wholeTokens }
 }
 
 function wholeNumber(amount: number): number {
   return Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.ceil(amount) || 0))
-}
-
-function chargesOf(parts: readonly Part[]): Charge[] {
-  const charges: Charge[] = []
-  for (const { known, holds } of parts) {
-    for (const { startMs, amount } of holds) charges.push(chargeOf(known, startMs, amount))
-  }
-  return charges
-}
-
-function chargeOf({ id, unit }: Known, windowStart: number, amount: number): Charge {
-  return unit === 'usd'
-    ? { budgetId: id, windowStartMs: windowStart, nano: amount, tokens: 0 }
-    : { budgetId: id, windowStartMs: windowStart, nano: 0, tokens: amount }
 }

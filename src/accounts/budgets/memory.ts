@@ -5,7 +5,7 @@
 //   changed  Int32      a ring of the slots that changed last: change n is at n modulo its length
 //   slots    Int32      of each slot: version, 0 while it is free | bytes of its record
 //   records  Uint8      of each slot: what the budget is, as JSON without the names of its members
-//   cells    BigInt64   of each slot: limit | window | used | reserved | epoch | holders, one line of a processor's cache
+//   cells               of each slot, one line of a processor's cache: limit | used | reserved as BigInt64, window | epoch | holders as Int32
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit } from '../types.js'
 
 /** The buffers, to be passed to every thread. */
@@ -20,7 +20,10 @@ export type BudgetMemory = {
 
 export const HEADER = Object.freeze({ count: 0, changes: 1, used: 2, words: 4 })
 export const BUDGET_SLOT = Object.freeze({ version: 0, bytes: 1, words: 2 })
-export const CELL = Object.freeze({ limit: 0, window: 1, used: 2, reserved: 3, epoch: 4, holders: 5, words: 8 })
+/** Places of BigInt64. */
+export const CELL = Object.freeze({ limit: 0, used: 1, reserved: 2, words: 8 })
+/** Places of Int32 in the same line, behind them: a call for one of these takes half the time and allocates nothing. */
+export const CELL_INT = Object.freeze({ window: 6, epoch: 7, holders: 8, words: 16 })
 /** A loop that is further behind reads all slots again. */
 export const RING = 1024
 /** A name and a subject of MAX_SUBJECT characters, each of which JSON may write as six bytes. */

@@ -47,3 +47,21 @@ export function windowStartMs(per: BudgetPeriod, window: number): number {
 export function windowEndMs(per: BudgetPeriod, window: number): number | null {
   return per === 'total' ? null : windowStartMs(per, window + 1)
 }
+
+/** One window of a period; `endMs`: exclusive, infinite where it has no end. */
+export type Window = { readonly number: number; readonly startMs: number; readonly endMs: number }
+
+/** The present window of each period, found without a calendar as long as it lasts. */
+export class PresentWindows {
+  readonly #windows = new Map<BudgetPeriod, Window>()
+
+  at(per: BudgetPeriod, unixMs: number): Window {
+    const known = this.#windows.get(per)
+    if (known !== undefined && unixMs >= known.startMs && unixMs < known.endMs) return known
+    const number = windowAt(per, unixMs)
+    const startMs = windowStartMs(per, number)
+    const window = { number, startMs, endMs: windowEndMs(per, number) ?? Number.POSITIVE_INFINITY }
+    this.#windows.set(per, window)
+    return window
+  }
+}
