@@ -7,6 +7,7 @@ const PICO_PER_NANO_BIG = 1000n
 /** 9,007,199 $. A cost never exceeds it, so that sums in doubles, in Lua and in SQL stay exact for a while. */
 export const MAX_NANO_DOLLARS = Number.MAX_SAFE_INTEGER
 const NANO_DIGITS = 9
+const NANO_PER_DOLLAR = 10 ** NANO_DIGITS
 
 /** Nano-dollars for these tokens. */
 export function costOf(rates: Rates, usage: Usage): number {
@@ -15,22 +16,27 @@ export function costOf(rates: Rates, usage: Usage): number {
   const cached = Math.min(cachedInputTokens, inputTokens)
   const written = Math.min(cacheWriteTokens, inputTokens - cached)
   const reasoning = Math.min(reasoningTokens, outputTokens)
-  const rateOf = (rate: Rate | null, whole: Rate): number => rateAt(rate ?? whole, inputTokens)
-  const parts: readonly (readonly [tokens: number, rate: number])[] = [
-    [inputTokens - cached - written, rateAt(rates.input, inputTokens)],
-    [cached, rateOf(rates.cacheRead, rates.input)],
-    [written, rateOf(rates.cacheWrite, rates.input)],
-    [outputTokens - reasoning, rateAt(rates.output, inputTokens)],
-    [reasoning, rateOf(rates.reasoning, rates.output)],
-    [1, rates.request],
-  ]
-  let pico = 0
-  for (const [tokens, rate] of parts) pico += tokens * rate
+  const fresh = inputTokens - cached - written
+  const said = outputTokens - reasoning
+  const input = rateAt(rates.input, inputTokens)
+  const output = rateAt(rates.output, inputTokens)
+  const read = rates.cacheRead === null ? input : rateAt(rates.cacheRead, inputTokens)
+  const write = rates.cacheWrite === null ? input : rateAt(rates.cacheWrite, inputTokens)
+  const thought = rates.reasoning === null ? output : rateAt(rates.reasoning, inputTokens)
+  const pico = fresh * input + cached * read + written * write + said * output + reasoning * thought + rates.request
   // Beyond 2^53 a double is no longer exact, and neither is what led there.
   if (pico <= Number.MAX_SAFE_INTEGER) return Math.ceil(pico / PICO_PER_NANO)
-  return bigCost(parts)
+  return bigCost([
+    [fresh, input],
+    [cached, read],
+    [written, write],
+    [said, output],
+    [reasoning, thought],
+    [1, rates.request],
+  ])
 }
 
+/** The same without doubles. */
 function bigCost(parts: readonly (readonly [tokens: number, rate: number])[]): number {
   let pico = 0n
   for (const [tokens, rate] of parts) pico += BigInt(tokens) * BigInt(rate)
@@ -50,10 +56,12 @@ export function rateAt({ base, tiers }: Rate, inputTokens: number): number {
   return rate
 }
 
-/** Dollars as a decimal number, which is also JSON: `0.00123`. Exact, since no double takes part. */
+/** Dollars as a decimal number, which is also JSON: `0.00123`. Exact: whole numbers alone take part. */
 export function toDollars(nano: number): string {
-  const digits = String(nano).padStart(NANO_DIGITS + 1, '0')
-  const fraction = digits.slice(-NANO_DIGITS).replace(/0+$/, '')
-  const whole = digits.slice(0, -NANO_DIGITS)
-  return fraction === '' ? whole : `${whole}.${fraction}`
+  const whole = Math.floor(nano / NANO_PER_DOLLAR)
+  let fraction = nano % NANO_PER_DOLLAR
+  if (fraction === 0) return String(whole)
+  let digits = NANO_DIGITS
+  for (; fraction % 10 === 0; digits -= 1) fraction /= 10
+  return `${whole}.${String(fraction).padStart(digits, '0')}`
 }

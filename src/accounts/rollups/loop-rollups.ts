@@ -22,11 +22,21 @@ const MAX_ROWS = 100_000
 /** What an event loop counts at once. `user`: the end user; null where the key may not name one, or has not. */
 export type Spending = RollupSource & { readonly user: string | null }
 
+/** The rows of one key in this hour, as long as nothing else of its source changes. */
+type OwnerRows = Pick<RollupSource, 'keyName' | 'team' | 'tags'> & {
+  /** By model, then by provider. */
+  readonly models: Map<string, Map<string, RollupRow>>
+  /** By name, of this day. */
+  readonly users: Map<string, UserRollupRow>
+}
+
 export class LoopRollups {
   readonly #writer: string
   readonly #nowMs: () => number
-  #rows = new Map<string, RollupRow>()
-  #users = new Map<string, UserRollupRow>()
+  #rows: RollupRow[] = []
+  #users: UserRollupRow[] = []
+  /** A key whose team, name or tags have changed has further ones for what is still running. */
+  #owners = new Map<string, OwnerRows[]>()
   /** Model names of each owner in this hour. */
   #models = new Map<string, Set<string>>()
   #hour = 0
@@ -40,34 +50,29 @@ export class LoopRollups {
     this.#nowMs = nowMs
   }
 
-  /** Adds these counts to the present hour. */
+  /** Adds these counts to the present hour. Mostly three reads of a map. */
   add(spending: Spending, counts: RollupCounts): void {
-    const nowMs = this.#nowMs()
-    const hour = Math.floor(nowMs / HOUR_MS)
+    const hour = Math.floor(this.#nowMs() / HOUR_MS)
     if (hour !== this.#hour) {
       this.#hour = hour
       this.#models = new Map()
+      this.#owners = new Map()
     }
-    const { owner, keyName, team, provider, tags, user } = spending
-    const model = this.#modelOf(owner, nameOf(spending.model))
-    const key = JSON.stringify([hour, owner, team, model, provider, tags])
-    const row = this.#rows.get(key)
-    if (row === undefined) {
-      const source = { owner, keyName, team, model, provider, tags }
-      this.#rows.set(key, { hour, source, counts: { ...counts } })
-    } else addCounts(row.counts, counts)
-    if (user !== null) this.#addUser({ owner, keyName, user: nameOf(user), day: Math.floor(nowMs / DAY_MS) }, counts)
+    const own = this.#ownerRows(spending)
+    const row = own.models.get(spending.model)?.get(spending.provider) ?? this.#rowOf(own, spending)
+    addCounts(row.counts, counts)
+    if (spending.user !== null) addCounts(this.#userRow(own, spending.owner, spending.user).counts, counts)
   }
 
   /** What is to be written next, the same one until `written` is called; null for nothing. */
   take(): RollupBatch | null {
     if (this.#pending !== null) return this.#pending
-    if (this.#rows.size === 0) return null
+    if (this.#rows.length === 0) return null
     this.#sequence += 1
-    const [rows, users] = [[...this.#rows.values()], [...this.#users.values()]]
-    this.#pending = { writer: this.#writer, sequence: this.#sequence, rows, users }
-    this.#rows = new Map()
-    this.#users = new Map()
+    this.#pending = { writer: this.#writer, sequence: this.#sequence, rows: this.#rows, users: this.#users }
+    this.#rows = []
+    this.#users = []
+    this.#owners = new Map()
     return this.#pending
   }
 
@@ -75,23 +80,58 @@ export class LoopRollups {
     this.#pending = null
   }
 
-  #addUser(of: Omit<UserRollupRow, 'counts'>, counts: RollupCounts): void {
-    const user = this.#users.size < MAX_ROWS ? of.user : OTHER
-    const key = JSON.stringify([of.day, of.owner, user])
-    const row = this.#users.get(key) ?? { ...of, user, counts: noCounts() }
-    this.#users.set(key, row)
-    addCounts(row.counts, counts)
+  #ownerRows({ owner, keyName, team, tags }: Spending): OwnerRows {
+    const all = this.#owners.get(owner) ?? []
+    for (const each of all) {
+      if (each.keyName === keyName && each.team === team && isSame(each.tags, tags)) return each
+    }
+    const rows: OwnerRows = { keyName, team, tags, models: new Map(), users: new Map() }
+    all.push(rows)
+    this.#owners.set(owner, all)
+    return rows
+  }
+
+  /** A name that cannot be written as it is, or is one too many, is looked for each time. */
+  #rowOf(own: OwnerRows, { owner, provider, ...spending }: Spending): RollupRow {
+    const model = this.#modelOf(owner, nameOf(spending.model))
+    const ofModel = own.models.get(model) ?? new Map<string, RollupRow>()
+    own.models.set(model, ofModel)
+    const known = ofModel.get(provider)
+    if (known !== undefined) return known
+    const { keyName, team, tags } = own
+    const row = { hour: this.#hour, source: { owner, keyName, team, model, provider, tags }, counts: noCounts() }
+    ofModel.set(provider, row)
+    this.#rows.push(row)
+    return row
+  }
+
+  #userRow({ keyName, users }: OwnerRows, owner: string, name: string): UserRollupRow {
+    const known = users.get(name)
+    if (known !== undefined) return known
+    const user = this.#users.length < MAX_ROWS ? nameOf(name) : OTHER
+    const row = users.get(user) ?? { day: this.#day, owner, keyName, user, counts: noCounts() }
+    if (!users.has(user)) this.#users.push(row)
+    users.set(user, row)
+    return row
+  }
+
+  get #day(): number {
+    return Math.floor((this.#hour * HOUR_MS) / DAY_MS)
   }
 
   #modelOf(owner: string, model: string): string {
     if (model === '') return model
-    if (this.#rows.size >= MAX_ROWS) return OTHER
+    if (this.#rows.length >= MAX_ROWS) return OTHER
     const known = this.#models.get(owner) ?? new Set()
     this.#models.set(owner, known)
     if (!known.has(model) && known.size >= MAX_MODELS) return OTHER
     known.add(model)
     return model
   }
+}
+
+function isSame(tags: readonly string[], others: readonly string[]): boolean {
+  return tags === others || (tags.length === others.length && tags.every((tag, i) => tag === others[i]))
 }
 
 /** A text that every database takes. */

@@ -80,5 +80,12 @@ export function noCounts(): RollupCounts {
 
 /** Adds to `sum`. */
 export function addCounts(sum: RollupCounts, more: RollupCounts): void {
-  for (const name of COUNT_NAMES) sum[name] += more[name]
+  sum.requests += more.requests
+  sum.attempts += more.attempts
+  sum.errors += more.errors
+  sum.inputTokens += more.inputTokens
+  sum.outputTokens += more.outputTokens
+  sum.cachedTokens += more.cachedTokens
+  sum.costNano += more.costNano
+  sum.unpriced += more.unpriced
 }

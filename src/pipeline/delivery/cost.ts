@@ -17,23 +17,31 @@ export function chargeAttempt(exchange: ExchangeIn<'attempt'>, state: AttemptSta
   const { routed, hold } = state
   if (routed === null || state.startedAtMs === null) return
   const { provider } = routed.target
-  const isFree = costsNothing(exchange)
-  if (hold !== null && !isFree) hold.charge(spentOf(exchange, state, usage))
-  if (prices === null || isFree) {
+  if (costsNothing(exchange)) {
     countAttempt(exchange, provider, { usage, nano: 0 })
     return
   }
-  const rates = isCountable(exchange, state) ? ratesFor(exchange, routed) : null
-  if (rates === null) {
-    exchange.unpricedAttempts += 1
-    metrics.unpricedAttempt(state.metricsSlot)
-    countAttempt(exchange, provider, { usage, nano: null })
+  // What has reserved is charged at the price of its reservation, here and in its budgets.
+  const nano = hold === null ? costNow(exchange, state, usage) : hold.charge(spentOf(exchange, state, usage))
+  if (prices === null) {
+    countAttempt(exchange, provider, { usage, nano: 0 })
     return
   }
-  const nano = costOf(rates, usage)
-  exchange.costNano = addCosts(exchange.costNano ?? 0, nano)
-  metrics.attemptCost(state.metricsSlot, nano)
+  if (nano === null) {
+    exchange.unpricedAttempts += 1
+    metrics.unpricedAttempt(state.metricsSlot)
+  } else {
+    exchange.costNano = addCosts(exchange.costNano ?? 0, nano)
+    metrics.attemptCost(state.metricsSlot, nano)
+  }
   countAttempt(exchange, provider, { usage, nano })
+}
+
+/** At the price of this moment; null where none is known. */
+function costNow(exchange: ExchangeView, state: AttemptState, usage: Usage): number | null {
+  if (state.routed === null || !isCountable(exchange, state)) return null
+  const rates = ratesFor(exchange, state.routed)
+  return rates === null ? null : costOf(rates, usage)
 }
 
 /** The usage of an attempt that has sent its request and got nothing. */

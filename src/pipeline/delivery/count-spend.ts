@@ -46,9 +46,11 @@ function count({ request, decoded, context }: ExchangeView, provider: string | n
       // Without a target the name is anything that a client may write.
       model: provider === null ? '' : (decoded?.facts.model ?? ''),
       provider: provider ?? '',
-      tags: account?.tags ?? [],
+      tags: account?.tags ?? NO_TAGS,
       user: account?.trustUser === true ? (decoded?.facts.endUser ?? null) : null,
     },
     counts,
   )
 }
+
+const NO_TAGS: readonly string[] = Object.freeze([])

@@ -19,8 +19,10 @@ export function boundOf(rates: Rates | null, inputTokens: number): Bound {
   if (rates === null) return { inputTokens, inputPico: 0, outputPico: 0 }
   const { input, output, cacheRead, cacheWrite, reasoning, request } = rates
   // All of the input may be written to the provider's cache, and all of the output may be reasoning.
-  const inputRate = Math.max(...[input, cacheRead, cacheWrite].map((rate) => rateAt(rate ?? input, inputTokens)))
-  const outputPico = Math.max(...[output, reasoning].map((rate) => rateAt(rate ?? output, inputTokens)))
+  const read = rateAt(cacheRead ?? input, inputTokens)
+  const write = rateAt(cacheWrite ?? input, inputTokens)
+  const inputRate = Math.max(rateAt(input, inputTokens), read, write)
+  const outputPico = Math.max(rateAt(output, inputTokens), rateAt(reasoning ?? output, inputTokens))
   return { inputTokens, inputPico: inputTokens * inputRate + request, outputPico }
 }
 

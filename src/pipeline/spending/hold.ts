@@ -65,20 +65,25 @@ export class Hold {
     return reservation.extend(amountOfOutput(bound, (stepTokens ?? 0) + beyond))
   }
 
-  /** It has reached its provider: replaces what was reserved by what was spent. */
-  charge({ usage, isCounted, isCountable, contentBytes }: Spent): void {
+  /**
+   * It has reached its provider: replaces what was reserved by what was spent.
+   * @returns its cost in nano-dollars; null where that is not known
+   */
+  charge({ usage, isCounted, isCountable, contentBytes }: Spent): number | null {
     const { reservation, rates, use, estimatedTokens } = this.#parts
     if (!isCountable) {
       // Never free: as much as was expected.
       reservation.settle(reservation.held)
-      return
+      return null
     }
     const { inputTokens, outputTokens } = usage
-    const nano = rates === null ? 0 : costOf(rates, usage)
-    reservation.settle({ nano, tokens: inputTokens + outputTokens })
-    if (!isCounted) return
-    use.noteInput(inputTokens, estimatedTokens)
-    use.noteOutput(outputTokens, contentBytes)
+    const nano = rates === null ? null : costOf(rates, usage)
+    reservation.settle({ nano: nano ?? 0, tokens: inputTokens + outputTokens })
+    if (isCounted) {
+      use.noteInput(inputTokens, estimatedTokens)
+      use.noteOutput(outputTokens, contentBytes)
+    }
+    return nano
   }
 
   /** It has cost nothing. Nothing happens after `charge`. */

@@ -53,15 +53,21 @@ export class ModelUse {
 
 /** By target. */
 export class Learned {
-  readonly #models = new Map<string, ModelUse>()
+  /** By provider, then by model. */
+  readonly #uses = new Map<string, Map<string, ModelUse>>()
+  #count = 0
 
-  of(target: { readonly provider: string; readonly model: string }): ModelUse {
-    const name = `${target.provider}/${target.model}`
-    const known = this.#models.get(name)
+  of({ provider, model }: { readonly provider: string; readonly model: string }): ModelUse {
+    const known = this.#uses.get(provider)?.get(model)
     if (known !== undefined) return known
-    if (this.#models.size >= MAX_TARGETS) this.#models.clear()
+    if (this.#count >= MAX_TARGETS) {
+      this.#uses.clear()
+      this.#count = 0
+    }
     const use = new ModelUse()
-    this.#models.set(name, use)
+    const ofProvider = this.#uses.get(provider) ?? new Map<string, ModelUse>()
+    this.#uses.set(provider, ofProvider.set(model, use))
+    this.#count += 1
     return use
   }
 }

@@ -51,6 +51,33 @@ test('what is added later never changes a batch that was taken', (t) => {
   t.end()
 })
 
+test('a key whose team, name or tags have changed has another row; equal tags are no change', (t) => {
+  const { rollups: loop } = rollups()
+  const [first, second] = [
+    { ...APP, user: 'u' },
+    { ...APP, team: 'red', keyName: 'new', user: 'u' },
+  ]
+  for (const each of [first, second, { ...APP, tags: ['x', 'y'] }, { ...APP, tags: ['x'] }, first, second])
+    loop.add(each, counts(1))
+  const { rows = [], users = [] } = loop.take() ?? {}
+  t.same(
+    rows.map(({ source: { keyName, team, tags }, counts: { requests } }) => [keyName, team, tags, requests]),
+    [
+      ['app', 'blue', ['x'], 3],
+      ['new', 'red', ['x'], 2],
+      ['app', 'blue', ['x', 'y'], 1],
+    ],
+  )
+  t.same(
+    users.map(({ keyName, counts: { requests } }) => [keyName, requests]),
+    [
+      ['app', 2],
+      ['new', 2],
+    ],
+  )
+  t.end()
+})
+
 test('beyond 200 model names of a key in an hour the others are one, and texts are what a database takes', (t) => {
   const { rollups: loop, clock } = rollups()
   for (let n = 0; n < 300; n++) loop.add({ ...APP, model: `m${n}` }, counts(1))

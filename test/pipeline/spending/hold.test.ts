@@ -24,7 +24,7 @@ function setUp({ rates = RATES as typeof RATES | null } = {}) {
 
 test('what was spent replaces what was reserved, once', (t) => {
   const { desk, hold } = setUp()
-  hold.charge({ ...SPENT, usage: USAGE })
+  t.equal(hold.charge({ ...SPENT, usage: USAGE }), 44_000)
   hold.charge({ ...SPENT, usage: { ...USAGE, outputTokens: 500 } })
   hold.release()
   t.same(desk.spent, { nano: 44_000, tokens: 37 })
@@ -34,7 +34,7 @@ test('what was spent replaces what was reserved, once', (t) => {
 
 test('without a price only tokens are spent', (t) => {
   const { desk, hold } = setUp({ rates: null })
-  hold.charge({ ...SPENT, usage: USAGE })
+  t.equal(hold.charge({ ...SPENT, usage: USAGE }), null)
   t.same(desk.spent, { nano: 0, tokens: 37 })
   t.end()
 })
@@ -50,7 +50,7 @@ test('an attempt that cost nothing gives back all', (t) => {
 
 test('what cannot be counted costs what was reserved', (t) => {
   const { desk, hold } = setUp()
-  hold.charge({ ...SPENT, isCountable: false, usage: NO_USAGE })
+  t.equal(hold.charge({ ...SPENT, isCountable: false, usage: NO_USAGE }), null)
   t.same(desk.spent, { nano: 50_000, tokens: 100 })
   t.end()
 })
