@@ -4,6 +4,7 @@ import { type Socket } from 'node:net'
 import { buildConnector, errors } from 'undici'
 import { type ProviderConfig, type Timeouts } from '../../config/types.js'
 import { connectProxy, openTunnel, ProxyError, type UpstreamProxy } from '../proxy.js'
+import { EAGER_READS, readEagerly } from './eager-reads.js'
 import { skipContinue } from './informational.js'
 
 type Connect = buildConnector.connector
@@ -19,6 +20,7 @@ export function createConnector(
   const connect = buildConnector({
     ...extra,
     ...tlsOptions(provider),
+    ...EAGER_READS,
     allowH2: false,
     timeout,
     rejectUnauthorized: true,
@@ -28,6 +30,7 @@ export function createConnector(
     reach(options, (...[error, socket]: Parameters<Callback>) => {
       if (error !== null) callback(error, null)
       else {
+        readEagerly(socket)
         // undici makes the parser in here.
         callback(null, socket)
         skipContinue(socket)
