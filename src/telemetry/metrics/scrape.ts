@@ -21,10 +21,14 @@ export type ScrapeOptions = {
   readonly processMetrics?: boolean
 }
 
+/** The longest delay of a timer. */
+const NEVER_MS = 2 ** 31 - 1
+const LOOP_DELAYS = /^nodejs_eventloop_lag_(?!seconds$)/
+
 /** A scrape over cells that were made from the same configuration. */
 export function createScrape(config: MetricsConfig, cells: SharedArrayBuffer, options: ScrapeOptions = {}): Scrape {
   const process = new Registry()
-  if (options.processMetrics !== false) collectDefaultMetrics({ register: process })
+  if (options.processMetrics !== false) addProcessMetrics(process)
   const processParts = (): Part[] =>
     process.getMetricsAsArray().map(
       ({ name }) =>
@@ -53,6 +57,17 @@ export function createScrape(config: MetricsConfig, cells: SharedArrayBuffer, op
       })
       return rendering
     },
+  }
+}
+
+/**
+ * All but the delays of the event loop by quantile: prom-client's own timer for them wakes an idle process a hundred times a second, and
+ * `sluice_event_loop_lag_seconds` has the worst one.
+ */
+function addProcessMetrics(register: Registry): void {
+  collectDefaultMetrics({ register, eventLoopMonitoringPrecision: NEVER_MS })
+  for (const { name } of register.getMetricsAsArray()) {
+    if (LOOP_DELAYS.test(name)) register.removeSingleMetric(name)
   }
 }
 

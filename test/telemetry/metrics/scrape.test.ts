@@ -1,4 +1,5 @@
 // The page itself, line by line; process metrics beside ours, its content type, and scrapes that overlap.
+import { setTimeout } from 'node:timers/promises'
 import { test } from 'tap'
 import { OUTCOMES } from '../../../src/model/event.js'
 import { NO_USAGE } from '../../../src/model/usage.js'
@@ -26,6 +27,18 @@ test('the page holds our metrics and those of the process, and every line of it 
   t.ok(types.has('sluice_requests_total'))
   t.equal(sampleValue(samples, 'sluice_active_requests'), 0)
   t.ok(page.endsWith('\n'))
+})
+
+test('metrics of the process have no timer of their own, which would wake an idle one', async (t) => {
+  const scrape = createScrape(CONFIG, createMetricsCells(CONFIG, 1))
+  const page = await scrape.render()
+  t.notMatch(page, /nodejs_eventloop_lag_(p50|p99|mean|max)/)
+  t.match(page, /^nodejs_eventloop_lag_seconds /m)
+  const { nodeTiming } = performance
+  const before = nodeTiming.uvMetricsInfo.loopCount
+  await setTimeout(500)
+  const turns = nodeTiming.uvMetricsInfo.loopCount - before
+  t.ok(turns < 20, `${turns} turns`)
 })
 
 test('series that were never counted are not on the page', async (t) => {
