@@ -53,7 +53,12 @@ test('a sample has the length of turns and the share of time that the loop was b
   t.ok(busy.utilization > 0.9, `${busy.utilization} busy`)
   // At least one turn; time in which the thread waited for the processor is excluded.
   t.ok(busy.spanMs >= 0.8 * busyTurnMs, `${busy.spanMs} ms`)
-  const idle = await sampleAfter(4, () => {})
+  // A sample in which the system woke the thread late looks busy all the time, so the idlest of several counts.
+  let idle = busy
+  for (let i = 0; i < 5; i++) {
+    const sample = await sampleAfter(2, () => {})
+    if (sample.utilization < idle.utilization) idle = sample
+  }
   t.ok(idle.turnMs < busyTurnMs && idle.utilization < busy.utilization, `${idle.turnMs} ms, ${idle.utilization} idle`)
 })
 
