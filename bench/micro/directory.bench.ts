@@ -47,7 +47,7 @@ for (let k = 0; k < KEYS; k++) {
   writer.put(accountOf(k), [{ digest, validUntilMs: null }])
 }
 const filledMs = performance.now() - startMs
-const digests = Array.from({ length: MANY }, (_, k) => hash('sha256', secretOf(k * 5), 'buffer'))
+const digests = Array.from({ length: MANY }, (_, k) => hash('sha256', secretOf(k * 5), 'hex'))
 const filled = await usedBytes()
 const reader = new DirectoryReader(memory)
 for (const digest of digests) reader.find(digest, 0)
@@ -56,14 +56,14 @@ process.stdout.write(
   `${KEYS} keys put in ${filledMs.toFixed(0)} ms; memory and writer ${((filled - before) / MB).toFixed(0)} MB, a reader that has seen ${MANY} keys ${((read - filled) / MB).toFixed(1)} MB\n`,
 )
 
-const unknown = hash('sha256', 'unknown', 'buffer')
+const unknown = hash('sha256', 'unknown', 'hex')
 let n = 0
-const next = (of: number): Buffer => {
+const next = (of: number): string => {
   n = (n + 7) % of
   return digests[n] ?? unknown
 }
 printTable('look-up of a key', [
-  measure('SHA-256 of the key', () => hash('sha256', secretOf(1), 'buffer')),
+  measure('SHA-256 of the key', () => hash('sha256', secretOf(1), 'hex')),
   measure('find, one key', () => reader.find(digests[0] ?? unknown, 0)),
   measure('find, 1000 keys in turn', () => reader.find(next(1000), 0)),
   measure('find, 20000 keys in turn: not cached', () => reader.find(next(MANY), 0)),

@@ -34,8 +34,8 @@ export type KeyIdentity = {
   readonly owner: string | null
   /** A key of the database, as it was when it was looked up; absent for all others. */
   readonly account?: Account
-  /** Of a key of the database: SHA-256 of the secret that the request had. Absent where it had none. */
-  readonly digest?: Buffer
+  /** Of a key of the database: SHA-256 of the secret that the request had, in hex. Absent where it had none. */
+  readonly digest?: string
   /** It is used by a browser token, which narrows it; absent for the key itself. */
   readonly token?: BrowserToken
 }

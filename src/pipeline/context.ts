@@ -59,8 +59,8 @@ export type Budgeting = { readonly desk: BudgetDesk; readonly learned: Learned }
 
 /** The keys of a database, as they are now. All calls are synchronous: nobody waits for the database. */
 export type AccountSource = {
-  /** The account that has this secret now; null if none has. */
-  find(digest: Buffer): Listed | null
+  /** The account that has this secret now, by its SHA-256 in hex; null if none has. */
+  find(digest: string): Listed | null
   /** Null: it was deleted. */
   byIndex(index: number): Listed | null
   byId(id: string): Listed | null

@@ -25,7 +25,7 @@ export class LoopAccounts implements AccountSource, LimitedAccounts {
     this.#reader = new DirectoryReader(memory)
   }
 
-  find(digest: Buffer) {
+  find(digest: string) {
     return this.#reader.find(digest, this.nowMs())
   }
 

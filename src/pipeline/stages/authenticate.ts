@@ -1,7 +1,7 @@
 // First stage: identifies the key of a request. Keys are known only by their SHA-256; a presented key is never kept or logged.
 // Those of the configuration come first, then those of the database, whose state is looked at each time. A browser token leads to the key
 // whose secret it was issued with, as that key is now.
-import { hash, timingSafeEqual } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { TOKEN_PREFIX } from '../../accounts/browser-tokens.js'
 import { type Listed } from '../../accounts/directory/reader.js'
 import { needsKeys } from '../../config/resolve/gateway-keys.js'
@@ -24,7 +24,7 @@ type Known = { readonly accounts?: AccountSource | null; readonly tokens?: Token
 
 type Authenticate = (credentials: Credentials) => KeyIdentity
 type Renew = (key: KeyIdentity) => KeyIdentity
-type FindByDigest = (digest: Buffer) => KeyIdentity | null
+type FindByDigest = (digest: string) => KeyIdentity | null
 
 /** Of a genuine token, so it says more than for an unknown key; and it is no guess. */
 export const TOKEN_EXPIRED = GatewayError.shared('unauthenticated', { message: 'This browser token has expired.' })
@@ -36,14 +36,14 @@ export function createAuthenticate(sources: KeySources, { accounts = null, token
 
   function find(key: string): KeyIdentity | null {
     if (key === '' || key.length > MAX_KEY_CHARS) return null
-    return key.startsWith(TOKEN_PREFIX) ? findByToken(key) : byDigest(hash('sha256', key, 'buffer'))
+    return key.startsWith(TOKEN_PREFIX) ? findByToken(key) : byDigest(hash('sha256', key, 'hex'))
   }
 
   function findByToken(text: string): KeyIdentity | null {
     const token = tokens?.read(text) ?? null
     if (token === null) return null
     if (tokens?.isExpired(token) === true) throw TOKEN_EXPIRED
-    const key = byDigest(token.digest)
+    const key = byDigest(token.digest.toString('hex'))
     return key === null ? null : { ...key, token }
   }
 
@@ -56,17 +56,16 @@ export function createAuthenticate(sources: KeySources, { accounts = null, token
 }
 
 function createFind({ keys }: KeySources, accounts: AccountSource | null): FindByDigest {
-  const known = keys.map((key, index) => ({
-    digest: Buffer.from(key.keySha256, 'hex'),
-    identity: Object.freeze({ index, name: key.name, owner: key.keySha256 }),
-  }))
-  const byDigest = new Map(known.map((entry) => [entry.digest.toString('latin1'), entry]))
+  const identities = keys.map(({ name, keySha256: owner }, index) => Object.freeze({ index, name, owner }))
+  const byDigest = new Map(identities.map((identity) => [identity.owner, identity]))
   return (digest) => {
     // The map lookup is by digest, which reveals nothing about a key; a constant-time comparison decides.
-    const entry = byDigest.get(digest.toString('latin1'))
-    if (entry !== undefined && timingSafeEqual(entry.digest, digest)) return entry.identity
+    const identity = byDigest.get(digest)
+    if (identity !== undefined && isSame(identity.owner, digest)) return identity
     const listed = accounts?.find(digest) ?? null
-    return listed === null || accounts === null ? null : { ...identityOf(letIn(listed, accounts)), digest }
+    if (listed === null || accounts === null) return null
+    const { account, index } = letIn(listed, accounts)
+    return { index, name: account.name, owner: account.id, account, digest }
   }
 }
 
@@ -78,7 +77,7 @@ export function createRenew(sources: KeySources, { accounts = null, tokens = nul
   return function renew({ owner, index: place, account, token }) {
     if (token !== undefined) {
       if (tokens?.isExpired(token) === true) throw TOKEN_EXPIRED
-      const key = byDigest(token.digest)
+      const key = byDigest(token.digest.toString('hex'))
       if (key === null) throw new GatewayError('unauthenticated')
       return { ...key, token }
     }
@@ -93,6 +92,13 @@ export function createRenew(sources: KeySources, { accounts = null, tokens = nul
     if (key === undefined) throw new GatewayError('unauthenticated')
     return { index, name: key.name, owner }
   }
+}
+
+/** Of digests, in the same time wherever they differ. As text: as a buffer each would be memory outside of the heap, for 1 us (Node 20.20). */
+function isSame(digest: string, other: string): boolean {
+  let difference = digest.length ^ other.length
+  for (let i = 0; i < digest.length; i++) difference |= digest.charCodeAt(i) ^ other.charCodeAt(i)
+  return difference === 0
 }
 
 /** Why a key of the database that exists may do nothing now; null: it may. */

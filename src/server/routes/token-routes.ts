@@ -50,7 +50,7 @@ async function issue(exchange: HttpExchange, key: KeyIdentity, body: Uint8Array)
 
 /** Of the secret that the caller has: the token ends with it. @throws forbidden for a caller without one */
 function digestOf({ digest, owner }: KeyIdentity): Buffer {
-  if (digest !== undefined) return digest
+  if (digest !== undefined) return Buffer.from(digest, 'hex')
   if (owner === null)
     throw new GatewayError('forbidden', { message: 'Browser tokens are issued for keys, and this gateway has none.' })
   return Buffer.from(owner, 'hex')

@@ -42,6 +42,6 @@ test('a digest that is set again has one entry, and a full table takes no other'
     thrownBy(() => table.set(digestOfKey(99), TARGET)),
     { code: 'storage_full' },
   )
-  t.equal(new DirectoryReader(memory).find(Buffer.from(digestOfKey(99), 'hex'), 0), null)
+  t.equal(new DirectoryReader(memory).find(digestOfKey(99), 0), null)
   t.end()
 })

@@ -19,7 +19,7 @@ function setUp() {
   const memory = createDirectoryMemory(KEYS + 1)
   const writer = new DirectoryWriter(memory)
   for (let k = 0; k < KEYS; k++) writer.put(hammerAccount(k, 1, { id: `key_${k}` }), secretsOf(k))
-  const find = (k: number) => new DirectoryReader(memory).find(Buffer.from(digestOfKey(k), 'hex'), NOW_MS)
+  const find = (k: number) => new DirectoryReader(memory).find(digestOfKey(k), NOW_MS)
   return { memory, writer, find }
 }
 
@@ -168,7 +168,7 @@ test('an account is found by its id, which is no secret of it', (t) => {
   const reader = new DirectoryReader(memory)
   t.equal(reader.byId('key_1')?.account.name, 'app1')
   t.equal(reader.byId('key_9'), null)
-  t.equal(reader.find(createHash('sha256').update('key_1').digest(), 0), null)
+  t.equal(reader.find(createHash('sha256').update('key_1').digest('hex'), 0), null)
   writer.remove('key_1')
   t.equal(reader.byId('key_1'), null)
   t.end()
@@ -182,7 +182,7 @@ test('a secret is found until its time, under each of its digests', (t) => {
   ]
   writer.put(hammerAccount(0, 1, { id: 'key_0' }), digests)
   const reader = new DirectoryReader(memory)
-  const find = (digest: string, nowMs: number) => reader.find(Buffer.from(digest, 'hex'), nowMs)
+  const find = (digest: string, nowMs: number) => reader.find(digest, nowMs)
   t.equal(find(digestOfKey(0, 'old'), 2 ** 40 - 1)?.account.id, 'key_0')
   t.equal(find(digestOfKey(0, 'old'), 2 ** 40), null)
   t.equal(find(digestOfKey(0), Number.MAX_SAFE_INTEGER)?.account.id, 'key_0')

@@ -16,8 +16,8 @@ function setUp() {
 
 test('a key is found by its secret while that is valid, by its index and by its id', (t) => {
   const { writer, accounts, clock } = setUp()
-  const digest = createHash('sha256').update('s').digest()
-  writer.put(hammerAccount(0, 1, { id: 'key_a' }), [{ digest: digest.toString('hex'), validUntilMs: 2000 }])
+  const digest = createHash('sha256').update('s').digest('hex')
+  writer.put(hammerAccount(0, 1, { id: 'key_a' }), [{ digest, validUntilMs: 2000 }])
   const listed = accounts.find(digest)
   t.equal(listed?.account.id, 'key_a')
   t.equal(accounts.byIndex(listed?.index ?? -1), listed)

@@ -235,7 +235,7 @@ test('a browser token is its key as it is now, narrowed, until the secret that i
   const renew = createRenew(sources([A], 'sqlite'), known)
   rig.put('app', { old: 2000, new: null })
   const issue = (key: KeyIdentity, expiresAtMs: number, claims: Partial<TokenClaims> = {}) =>
-    tokens.issue(key.digest ?? Buffer.from(key.owner ?? '', 'hex'), { ...NO_CLAIMS, ...claims, expiresAtMs }) ?? ''
+    tokens.issue(Buffer.from(key.digest ?? key.owner ?? '', 'hex'), { ...NO_CLAIMS, ...claims, expiresAtMs }) ?? ''
   const key = authenticate(bearer('new'))
   const token = issue(key, 9000, { models: ['fast'] })
   for (const credentials of [
