@@ -47,7 +47,7 @@ test('each missing program is named with its package, and nothing is installed, 
 test('installs the missing programs, and only those, when asked to', async (t) => {
   const { status, asked } = check(t, ['curl'], { install: '1' })
   t.equal(status, 0)
-  t.match(asked, /^install .* openssl postgresql redis-server tinyproxy$/m)
+  t.match(asked, /^install .* chromium openssl postgresql redis-server tinyproxy$/m)
   t.notMatch(asked, /curl/)
 })
 

@@ -8,7 +8,8 @@ import WebSocket from 'ws'
 import { type NewKey } from '../../src/accounts/types.js'
 import { SluiceSocket } from '../../src/client/index.js'
 import { startAccountsGateway } from '../helpers/accounts-gateway.js'
-import { findChromium, openPage } from '../helpers/browser.js'
+import { IN_CHROMIUM, openPage } from '../helpers/browser.js'
+import { bundleClient } from '../helpers/client-bundle.js'
 import { wordsOf } from '../helpers/cut-clients.js'
 import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { fencedBlocks, PAGES } from '../helpers/markdown.js'
@@ -22,7 +23,6 @@ const FILE_KEY = 'key/of=the+file-0123456789'
 const NO_LIMITS = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
 const CHAT = { model: 'openai/echo', messages: [{ role: 'user', content: 'Hi' }] }
 const PAGE = 'https://app.example.com'
-const CHROMIUM = findChromium()
 
 type Issued = { readonly token: string; readonly expiresAt: string; readonly expiresInSeconds: number }
 type Sent = { readonly headers?: Record<string, string>; readonly body?: object }
@@ -261,10 +261,8 @@ test('without a database and without a secret there are no tokens', async (t) =>
   t.equal((await fetch(`${other.origin}/v1/models`, { headers: bearer(foreign) })).status, 401)
 })
 
-test('a page in a Chromium chats with tokens alone', {
-  skip: CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false,
-}, async (t) => {
-  const page = await openPage(t, CHROMIUM ?? '', t.testdir())
+test('a page in a Chromium chats with tokens alone', IN_CHROMIUM, async (t) => {
+  const page = await openPage(t, bundleClient(t.testdir()))
   const other = await startGateway(t, {
     config: {
       server: { cors: { origins: [page.origin] } },

@@ -1,14 +1,11 @@
 // The console's budgets, in a real Chromium: what a request takes of one is seen by itself. Skipped where there is no Chromium.
 import { join } from 'node:path'
 import { test } from 'tap'
-import { findChromium } from '../helpers/browser.js'
-import { createVisits, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
+import { IN_CHROMIUM } from '../helpers/browser.js'
+import { openConsole, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
 import { LOOKS } from '../helpers/visitor.js'
 
-const CHROMIUM = findChromium()
-const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
-
-test('a budget shows what requests have taken of it, without being asked', { skip }, async (t) => {
+test('a budget shows what requests have taken of it, without being asked', IN_CHROMIUM, async (t) => {
   const accounts = { store: 'sqlite', path: join(t.testdir(), 'accounts.db') }
   const { gateway, url, admin } = await startConsole(t, { tokensPerSec: 400, config: { accounts } })
   const create = await fetch(`${admin}/admin/v1/budgets`, {
@@ -17,9 +14,8 @@ test('a budget shows what requests have taken of it, without being asked', { ski
     body: JSON.stringify({ name: 'all-of-us', scope: 'gateway', per: 'day', tokens: 100 }),
   })
   t.equal(create.status, 201)
-  const open = await createVisits(t, CHROMIUM ?? '', url)
   for (const [index, look] of LOOKS.entries()) {
-    const { page, faults, check, picture, until } = await open(look, { at: '#/budgets' })
+    const { page, faults, check, picture, until } = await openConsole(t, url, look, { at: '#/budgets' })
     const row = page.getByRole('row').filter({ hasText: 'all-of-us' })
     await row.getByText('100 tok per day').waitFor()
     const spent = (await row.locator('[data-label=Spent]').textContent()) ?? ''

@@ -1,98 +1,93 @@
 // The console's way in and its first screen, in a real Chromium: logging in, the open requests, watching and cancelling one. Skipped
 // where there is no Chromium.
 import { test } from 'tap'
-import { findChromium } from '../helpers/browser.js'
-import { createVisits, logIn, READ_KEY, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
-import { LOOKS, startVisitor } from '../helpers/visitor.js'
+import { IN_CHROMIUM } from '../helpers/browser.js'
+import { logIn, openConsole, READ_KEY, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
+import { DESK, LOOKS, visit } from '../helpers/visitor.js'
 
-const CHROMIUM = findChromium()
-const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
-const DESK = { width: 1440, colorScheme: 'light' } as const
-
-test('the way in: a wrong key is refused, a right one is kept from scripts, logging out forgets it', {
-  skip,
-}, async (t) => {
-  const { url } = await startConsole(t)
-  const { visit } = await startVisitor(t, CHROMIUM ?? '')
-  for (const look of LOOKS) {
-    const { page, faults, check, picture } = await visit(url, look)
-    await page.getByLabel('Admin key').fill('wrong-key-0123456789')
-    await page.keyboard.press('Enter')
-    await page.getByText('Missing or unknown admin key.').waitFor()
-    t.same(await check(), [], JSON.stringify(look))
-    await picture('login')
-    await page.getByLabel('Admin key').fill('')
-    await logIn(page, WRITE_KEY)
-    await page.getByText('No open requests.').waitFor()
-    await page.reload()
-    await page.getByText('No open requests.').waitFor()
-    const [cookie] = await page.context().cookies()
-    t.match(cookie, { httpOnly: true, sameSite: 'Strict', path: '/admin/v1' })
-    t.equal(await page.evaluate('document.cookie'), '')
-    const stored = String(await page.evaluate('JSON.stringify({ ...localStorage, ...sessionStorage })'))
-    t.notMatch(stored, WRITE_KEY)
-    t.notMatch(stored, cookie?.value ?? '-')
-    await page.getByRole('button', { name: 'Log out' }).click()
-    await page.getByLabel('Admin key').waitFor()
-    await page.reload()
-    await page.getByLabel('Admin key').waitFor()
-    t.same(
-      faults.filter((fault) => !/status of 401/.test(fault)),
-      [],
-    )
-    await page.context().close()
-  }
-})
-
-test('an open request is found, watched beside its client, and cancelled after a question', { skip }, async (t) => {
+test('the way in, and the open requests', IN_CHROMIUM, async (t) => {
   const { gateway, url } = await startConsole(t)
-  const open = await createVisits(t, CHROMIUM ?? '', url)
-  for (const [index, look] of LOOKS.entries()) {
-    const id = `req-live-${index}`
-    const client = stream(gateway, id)
-    const { page, faults, check, picture, until } = await open(look)
-    const row = page.getByRole('row').filter({ hasText: id })
-    await row.waitFor()
-    for (const text of ['app', 'openai/lorem', 'streaming', 'sse']) t.match(await row.textContent(), text)
-    const tokens = row.locator('[data-label=Tokens]')
-    const before = await tokens.textContent()
-    await until(`document.querySelector('[data-label=Tokens]').textContent !== ${JSON.stringify(before)}`)
-    t.same(await check(), [], JSON.stringify(look))
-    await picture('live')
 
-    await row.getByRole('button', { name: 'Watch' }).click()
-    await page.getByRole('region', { name: 'Frames' }).getByText('"delta":').waitFor()
-    t.same(await check(), [])
-    await picture('watch')
-    await page.keyboard.press('Escape')
+  await t.test(
+    'the way in: a wrong key is refused, a right one is kept from scripts, logging out forgets it',
+    async (t) => {
+      for (const look of LOOKS) {
+        const { page, faults, check, picture } = await visit(t, url, look)
+        await page.getByLabel('Admin key').fill('wrong-key-0123456789')
+        await page.keyboard.press('Enter')
+        await page.getByText('Missing or unknown admin key.').waitFor()
+        t.same(await check(), [], JSON.stringify(look))
+        await picture('login')
+        await page.getByLabel('Admin key').fill('')
+        await logIn(page, WRITE_KEY)
+        await page.getByText('No open requests.').waitFor()
+        await page.reload()
+        await page.getByText('No open requests.').waitFor()
+        const [cookie] = await page.context().cookies()
+        t.match(cookie, { httpOnly: true, sameSite: 'Strict', path: '/admin/v1' })
+        t.equal(await page.evaluate('document.cookie'), '')
+        const stored = String(await page.evaluate('JSON.stringify({ ...localStorage, ...sessionStorage })'))
+        t.notMatch(stored, WRITE_KEY)
+        t.notMatch(stored, cookie?.value ?? '-')
+        await page.getByRole('button', { name: 'Log out' }).click()
+        await page.getByLabel('Admin key').waitFor()
+        await page.reload()
+        await page.getByLabel('Admin key').waitFor()
+        t.same(
+          faults.filter((fault) => !/status of 401/.test(fault)),
+          [],
+        )
+        await page.context().close()
+      }
+    },
+  )
 
-    await row.getByRole('button', { name: 'Cancel' }).click()
-    await page.getByRole('button', { name: 'Keep it as it is' }).click()
-    await row.getByRole('button', { name: 'Cancel' }).click()
-    t.same(await check(), [])
-    await picture('cancel')
-    await page.getByRole('button', { name: 'Cancel the request' }).click()
-    await page.getByText(`${id} is cancelled.`).waitFor()
-    t.match(await client, '"error"')
-    t.match(await gateway.exchange(id), { outcome: 'client_gone', cancelledBy: 'admin' })
+  await t.test('an open request is found, watched beside its client, and cancelled after a question', async (t) => {
+    for (const [index, look] of LOOKS.entries()) {
+      const id = `req-live-${index}`
+      const client = stream(gateway, id)
+      const { page, faults, check, picture, until } = await openConsole(t, url, look)
+      const row = page.getByRole('row').filter({ hasText: id })
+      await row.waitFor()
+      for (const text of ['app', 'openai/lorem', 'streaming', 'sse']) t.match(await row.textContent(), text)
+      const tokens = row.locator('[data-label=Tokens]')
+      const before = await tokens.textContent()
+      await until(`document.querySelector('[data-label=Tokens]').textContent !== ${JSON.stringify(before)}`)
+      t.same(await check(), [], JSON.stringify(look))
+      await picture('live')
+
+      await row.getByRole('button', { name: 'Watch' }).click()
+      await page.getByRole('region', { name: 'Frames' }).getByText('"delta":').waitFor()
+      t.same(await check(), [])
+      await picture('watch')
+      await page.keyboard.press('Escape')
+
+      await row.getByRole('button', { name: 'Cancel' }).click()
+      await page.getByRole('button', { name: 'Keep it as it is' }).click()
+      await row.getByRole('button', { name: 'Cancel' }).click()
+      t.same(await check(), [])
+      await picture('cancel')
+      await page.getByRole('button', { name: 'Cancel the request' }).click()
+      await page.getByText(`${id} is cancelled.`).waitFor()
+      t.match(await client, '"error"')
+      t.match(await gateway.exchange(id), { outcome: 'client_gone', cancelledBy: 'admin' })
+      await page.getByText('No open requests.').waitFor()
+      t.same(faults, [])
+      await page.context().close()
+    }
+  })
+
+  await t.test('who may only look has nothing to change anything with', async (t) => {
+    void stream(gateway, 'req-read')
+    const { page } = await openConsole(t, url, DESK, { key: READ_KEY })
+    const row = page.getByRole('row').filter({ hasText: 'req-read' })
+    await row.getByRole('button', { name: 'Watch' }).waitFor()
+    t.equal(await page.getByRole('button', { name: 'Cancel' }).count(), 0)
+    t.match(await page.locator('.who').textContent(), 'board (read)')
+    await page.getByLabel('Find').fill('nothing like it')
     await page.getByText('No open requests.').waitFor()
-    t.same(faults, [])
-    await page.context().close()
-  }
-})
-
-test('who may only look has nothing to change anything with', { skip }, async (t) => {
-  const { gateway, url } = await startConsole(t)
-  const open = await createVisits(t, CHROMIUM ?? '', url)
-  void stream(gateway, 'req-read')
-  const { page } = await open(DESK, { key: READ_KEY })
-  const row = page.getByRole('row').filter({ hasText: 'req-read' })
-  await row.getByRole('button', { name: 'Watch' }).waitFor()
-  t.equal(await page.getByRole('button', { name: 'Cancel' }).count(), 0)
-  t.match(await page.locator('.who').textContent(), 'board (read)')
-  await page.getByLabel('Find').fill('nothing like it')
-  await page.getByText('No open requests.').waitFor()
-  t.match(page.url(), /#\/live\?find=nothing\+like\+it$/)
-  await gateway.stop('SIGKILL')
-  await page.getByRole('alert').getByText('The gateway does not answer.').waitFor()
+    t.match(page.url(), /#\/live\?find=nothing\+like\+it$/)
+    await gateway.stop('SIGKILL')
+    await page.getByRole('alert').getByText('The gateway does not answer.').waitFor()
+  })
 })

@@ -1,12 +1,10 @@
 // The console's playground, in a real Chromium: two models side by side under a key, with what they cost. Skipped where there is no
 // Chromium.
 import { test } from 'tap'
-import { findChromium } from '../helpers/browser.js'
-import { createVisits, READ_KEY, startConsole } from '../helpers/console.js'
-import { LOOKS } from '../helpers/visitor.js'
+import { IN_CHROMIUM } from '../helpers/browser.js'
+import { openConsole, READ_KEY, startConsole } from '../helpers/console.js'
+import { DESK, LOOKS } from '../helpers/visitor.js'
 
-const CHROMIUM = findChromium()
-const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
 const HOSTILE = '<img src=x onerror=document.title="broken"> \u001b[31mred'
 /** A name that is listed; others may be asked for as well. */
 const MODELS = { fast: 'openai/lorem' }
@@ -15,46 +13,46 @@ const PRICED = {
   prices: { enabled: true, models: { 'openai/echo': { input: 1000, output: 2000 } } },
 }
 
-test('two models answer side by side under a key, with figures and costs', { skip }, async (t) => {
+test('the playground', IN_CHROMIUM, async (t) => {
   const { gateway, url } = await startConsole(t, { tokensPerSec: 50, config: PRICED })
-  const open = await createVisits(t, CHROMIUM ?? '', url)
-  for (const look of LOOKS) {
-    const { page, faults, check, picture } = await open(look, { at: '#/try' })
-    await page.getByLabel('Under the key').waitFor()
-    await page.getByLabel('Model', { exact: true }).fill('openai/echo')
-    t.equal(await page.locator('#model-list option').first().getAttribute('value'), 'fast')
-    await page.getByLabel('Beside it').fill('anthropic/echo')
-    await page.getByLabel('Prompt').fill(HOSTILE)
-    await page.keyboard.press('Control+Enter')
-    await page.getByText('Complete (stop).').nth(1).waitFor()
-    for (const index of [0, 1]) {
-      t.equal(await page.locator('.answer').nth(index).textContent(), HOSTILE.replace('\u001b', '\\x1b'))
-    }
-    await page
-      .locator('.figures')
-      .first()
-      .getByText(/^\$0\.\d+$/)
-      .waitFor()
-    t.match(await page.locator('.figures').nth(1).textContent(), /First token\d+ ms.*Cost/)
-    t.match(await page.getByRole('region', { name: 'Code' }).textContent(), 'Bearer $SLUICE_KEY')
-    t.same(await check(), [], JSON.stringify(look))
-    await picture('playground')
-    t.same(faults, [])
-    await page.context().close()
-  }
-  t.match(await gateway.logLine(({ key }) => key === 'app'), { outcome: 'complete', path: /^\/admin\/v1\/try\// })
-})
 
-test('stopping cuts the trial off, and who may only look sends none', { skip }, async (t) => {
-  const { gateway, url } = await startConsole(t, { tokensPerSec: 20 })
-  const open = await createVisits(t, CHROMIUM ?? '', url)
-  const { page } = await open({ width: 1440, colorScheme: 'light' }, { at: '#/try?key=app' })
-  await page.getByLabel('Model', { exact: true }).fill('openai/lorem')
-  await page.getByRole('button', { name: 'Send' }).click()
-  await page.locator('.answer', { hasText: /\w/ }).first().waitFor()
-  await page.getByRole('button', { name: 'Stop' }).click()
-  t.match(await gateway.logLine(({ key }) => key === 'app'), { outcome: 'client_gone' })
-  const reader = await open({ width: 1440, colorScheme: 'dark' }, { key: READ_KEY, at: '#/try' })
-  await reader.page.getByText('needs the role write').waitFor()
-  t.equal(await reader.page.getByRole('button', { name: 'Send' }).count(), 0)
+  await t.test('two models answer side by side under a key, with figures and costs', async (t) => {
+    for (const look of LOOKS) {
+      const { page, faults, check, picture } = await openConsole(t, url, look, { at: '#/try' })
+      await page.getByLabel('Under the key').waitFor()
+      await page.getByLabel('Model', { exact: true }).fill('openai/echo')
+      t.equal(await page.locator('#model-list option').first().getAttribute('value'), 'fast')
+      await page.getByLabel('Beside it').fill('anthropic/echo')
+      await page.getByLabel('Prompt').fill(HOSTILE)
+      await page.keyboard.press('Control+Enter')
+      await page.getByText('Complete (stop).').nth(1).waitFor()
+      for (const index of [0, 1]) {
+        t.equal(await page.locator('.answer').nth(index).textContent(), HOSTILE.replace('\u001b', '\\x1b'))
+      }
+      await page
+        .locator('.figures')
+        .first()
+        .getByText(/^\$0\.\d+$/)
+        .waitFor()
+      t.match(await page.locator('.figures').nth(1).textContent(), /First token\d+ ms.*Cost/)
+      t.match(await page.getByRole('region', { name: 'Code' }).textContent(), 'Bearer $SLUICE_KEY')
+      t.same(await check(), [], JSON.stringify(look))
+      await picture('playground')
+      t.same(faults, [])
+      await page.context().close()
+    }
+    t.match(await gateway.logLine(({ key }) => key === 'app'), { outcome: 'complete', path: /^\/admin\/v1\/try\// })
+  })
+
+  await t.test('stopping cuts the trial off, and who may only look sends none', async (t) => {
+    const { page } = await openConsole(t, url, DESK, { at: '#/try?key=app' })
+    await page.getByLabel('Model', { exact: true }).fill('openai/lorem')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.locator('.answer', { hasText: /\w/ }).first().waitFor()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    t.match(await gateway.logLine(({ outcome }) => outcome === 'client_gone'), { key: 'app' })
+    const reader = await openConsole(t, url, DESK, { key: READ_KEY, at: '#/try' })
+    await reader.page.getByText('needs the role write').waitFor()
+    t.equal(await reader.page.getByRole('button', { name: 'Send' }).count(), 0)
+  })
 })

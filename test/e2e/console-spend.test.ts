@@ -2,14 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { findChromium } from '../helpers/browser.js'
-import { createVisits, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
+import { IN_CHROMIUM } from '../helpers/browser.js'
+import { openConsole, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
 import { LOOKS } from '../helpers/visitor.js'
 
-const CHROMIUM = findChromium()
-const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
-
-test('what was spent is seen by day and by key, and saved as CSV', { skip }, async (t) => {
+test('what was spent is seen by day and by key, and saved as CSV', IN_CHROMIUM, async (t) => {
   const accounts = { store: 'sqlite', path: join(t.testdir(), 'accounts.db') }
   const prices = { enabled: true, models: { 'openai/echo': { input: 1000, output: 2000 } } }
   const { gateway, url, admin } = await startConsole(t, { tokensPerSec: 400, config: { accounts, prices } })
@@ -23,9 +20,8 @@ test('what was spent is seen by day and by key, and saved as CSV', { skip }, asy
     if (report.total.requests === 2) break
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
-  const open = await createVisits(t, CHROMIUM ?? '', url)
   for (const look of LOOKS) {
-    const { page, faults, check, picture } = await open(look, { at: '#/spend' })
+    const { page, faults, check, picture } = await openConsole(t, url, look, { at: '#/spend' })
     await page.getByText(/^\$0\.0\d+ for 2 requests\.$/).waitFor()
     await page.getByRole('img', { name: /^Cost by day/ }).waitFor()
     t.equal(await page.locator('.chart rect').count(), 1)

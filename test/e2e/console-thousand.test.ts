@@ -3,14 +3,11 @@
 import { type Test, test } from 'tap'
 import { readBrowserFile } from '../../src/config/read.js'
 import { adminContext, FakeLoop, startAdmin, streamEntry, WRITE_KEY } from '../helpers/admin.js'
-import { findChromium } from '../helpers/browser.js'
+import { IN_CHROMIUM } from '../helpers/browser.js'
 import { logIn } from '../helpers/console.js'
-import { startVisitor } from '../helpers/visitor.js'
+import { DESK, visit } from '../helpers/visitor.js'
 
-const CHROMIUM = findChromium()
-const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
-
-test('a thousand live streams are updated in place, and none of them is a task of 100 ms', { skip }, async (t) => {
+test('a thousand live streams are updated in place, and none of them is a task of 100 ms', IN_CHROMIUM, async (t) => {
   let tick = 0
   const streams = () => {
     tick += 1
@@ -40,8 +37,7 @@ test('a thousand live streams are updated in place, and none of them is a task o
 
 async function visitFake(t: Test, streams: () => ReturnType<typeof streamEntry>[]) {
   const { url } = await startAdmin(t, adminContext([new FakeLoop({ streams })]).context, readBrowserFile)
-  const { visit } = await startVisitor(t, CHROMIUM ?? '')
-  const visited = await visit(`${url}/console`, { width: 1440, colorScheme: 'light' })
+  const visited = await visit(t, `${url}/console`, DESK)
   await logIn(visited.page, WRITE_KEY)
   return visited
 }

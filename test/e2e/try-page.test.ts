@@ -1,73 +1,65 @@
 // The try-it page as a newcomer uses it, in a real Chromium, at both widths and in both schemes. Skipped where there is no Chromium.
 import { test } from 'tap'
-import { findChromium } from '../helpers/browser.js'
+import { IN_CHROMIUM } from '../helpers/browser.js'
 import { startGateway } from '../helpers/gateway.js'
 import { listFiles, readText } from '../helpers/source-tree.js'
-import { LOOKS, startVisitor } from '../helpers/visitor.js'
+import { DESK, LOOKS, visit } from '../helpers/visitor.js'
 
-const CHROMIUM = findChromium()
-const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
 type Select = { readonly options: Iterable<{ value: string }> }
 
 const HOSTILE = '<img src=x onerror=document.title="broken"> \u001b[31mred <b>bold</b>'
 
-test('a prompt streams, with its figures, and its request is copied as code', { skip }, async (t) => {
+test('the try-it page', IN_CHROMIUM, async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'] })
-  const address = /In a browser: (\S+)\. Try: /.exec(gateway.errorOutput)?.[1] ?? ''
-  t.equal(address, `${gateway.origin}/try`, 'it is printed beside the curl')
-  const { visit } = await startVisitor(t, CHROMIUM ?? '')
-  for (const look of LOOKS) {
-    const { page, faults, check, picture } = await visit(address, look)
-    await page.getByLabel('Model').selectOption('sim/echo')
-    await page.getByLabel('Prompt').fill('Tell me about rivers.')
-    await page.getByRole('button', { name: 'Send' }).click()
-    await page.getByText('Complete (stop).').waitFor()
-    t.equal(await page.locator('.answer').textContent(), 'Tell me about rivers.')
-    t.match(await page.locator('.figures').textContent(), /First token\d+ msRate[\d.]+ tokens\/sTokens\d+$/)
-    t.same(await check(), [], JSON.stringify(look))
-    await picture('try')
 
-    await page.getByRole('button', { name: 'curl' }).click()
-    await page.getByText('Copied as curl.').waitFor()
-    t.match(await page.evaluate('navigator.clipboard.readText()'), `curl -N '${gateway.origin}/v1/chat/completions'`)
-    t.same(faults, [])
-    await page.context().close()
-  }
-})
+  await t.test('a prompt streams, with its figures, and its request is copied as code', async (t) => {
+    const address = /In a browser: (\S+)\. Try: /.exec(gateway.errorOutput)?.[1] ?? ''
+    t.equal(address, `${gateway.origin}/try`, 'it is printed beside the curl')
+    for (const look of LOOKS) {
+      const { page, faults, check, picture } = await visit(t, address, look)
+      await page.getByLabel('Model').selectOption('sim/echo')
+      await page.getByLabel('Prompt').fill('Tell me about rivers.')
+      await page.getByRole('button', { name: 'Send' }).click()
+      await page.getByText('Complete (stop).').waitFor()
+      t.equal(await page.locator('.answer').textContent(), 'Tell me about rivers.')
+      t.match(await page.locator('.figures').textContent(), /First token\d+ msRate[\d.]+ tokens\/sTokens\d+$/)
+      t.same(await check(), [], JSON.stringify(look))
+      await picture('try')
 
-test('what a model says is text, whatever it says: markup, escape codes', { skip }, async (t) => {
-  const gateway = await startGateway(t, { args: ['--port', '0'] })
-  const { visit } = await startVisitor(t, CHROMIUM ?? '')
-  const { page, faults, picture } = await visit(
-    `${gateway.origin}/try`,
-    LOOKS[2] ?? { width: 1440, colorScheme: 'light' },
-  )
-  await page.getByLabel('Model').selectOption('sim/echo')
-  await page.getByLabel('Prompt').fill(HOSTILE)
-  await page.keyboard.press('Control+Enter')
-  await page.getByText('Complete (stop).').waitFor()
-  t.equal(await page.locator('.answer').textContent(), HOSTILE.replace('\u001b', '\\x1b'))
-  t.equal(await page.locator('.answer *').count(), 0, 'no element')
-  t.equal(await page.title(), 'Try Sluice')
-  t.same(faults, [])
-  await picture('try-hostile')
-})
-
-test('the stop button ends the stream at the gateway, and a refusal is shown in its words', { skip }, async (t) => {
-  const gateway = await startGateway(t, { args: ['--port', '0'] })
-  const { visit } = await startVisitor(t, CHROMIUM ?? '')
-  const { page } = await visit(`${gateway.origin}/try`, { width: 1440, colorScheme: 'light' })
-  await page.getByLabel('Model').selectOption('sim/lorem')
-  await page.getByRole('button', { name: 'Send' }).click()
-  await page.locator('.answer', { hasText: /\w/ }).waitFor()
-  await page.getByRole('button', { name: 'Stop' }).click()
-  await page.getByText('Stopped.').waitFor()
-  t.match(await gateway.logLine(({ outcome }) => outcome !== undefined), { outcome: 'client_gone' })
-  await page.getByLabel('Model').evaluate((select: Select) => {
-    for (const option of select.options) option.value = 'none/such'
+      await page.getByRole('button', { name: 'curl' }).click()
+      await page.getByText('Copied as curl.').waitFor()
+      t.match(await page.evaluate('navigator.clipboard.readText()'), `curl -N '${gateway.origin}/v1/chat/completions'`)
+      t.same(faults, [])
+    }
   })
-  await page.getByRole('button', { name: 'Send' }).click()
-  await page.getByText(/^40\d: .*none/).waitFor()
+
+  await t.test('what a model says is text, whatever it says: markup, escape codes', async (t) => {
+    const { page, faults, picture } = await visit(t, `${gateway.origin}/try`, DESK)
+    await page.getByLabel('Model').selectOption('sim/echo')
+    await page.getByLabel('Prompt').fill(HOSTILE)
+    await page.keyboard.press('Control+Enter')
+    await page.getByText('Complete (stop).').waitFor()
+    t.equal(await page.locator('.answer').textContent(), HOSTILE.replace('\u001b', '\\x1b'))
+    t.equal(await page.locator('.answer *').count(), 0, 'no element')
+    t.equal(await page.title(), 'Try Sluice')
+    t.same(faults, [])
+    await picture('try-hostile')
+  })
+
+  await t.test('the stop button ends the stream at the gateway, and a refusal is shown in its words', async (t) => {
+    const { page } = await visit(t, `${gateway.origin}/try`, DESK)
+    await page.getByLabel('Model').selectOption('sim/lorem')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.locator('.answer', { hasText: /\w/ }).waitFor()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.getByText('Stopped.').waitFor()
+    t.match(await gateway.logLine(({ outcome }) => outcome === 'client_gone'), { model: 'sim/lorem' })
+    await page.getByLabel('Model').evaluate((select: Select) => {
+      for (const option of select.options) option.value = 'none/such'
+    })
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText(/^40\d: .*none/).waitFor()
+  })
 })
 
 test('with keys there is no such page, and without them nothing else is served below it', async (t) => {
@@ -90,6 +82,13 @@ test('with keys there is no such page, and without them nothing else is served b
     t.equal(answer.status, 404)
     t.match(await answer.text(), /No such page/)
   }
+})
+
+test('dark differs from light in colors alone, so that a page has to be used in only one of them', async (t) => {
+  const [, dark = ''] =
+    /@media \(prefers-color-scheme: dark\) \{\s*:root \{([^}]*)\}\s*\}/.exec(readText('src/console/look.css')) ?? []
+  t.match(dark, /^(\s*--[\w-]+: #[0-9a-f]{6};)+\s*$/)
+  t.equal(readText('src/console/look.css').match(/prefers-color-scheme/g)?.length, 1)
 })
 
 test('the pages build nothing from markup', async (t) => {

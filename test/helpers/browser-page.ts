@@ -19,6 +19,8 @@ export type Followed = {
 }
 
 const CLOSED = 2
+/** The pauses between the attempts of a client are the shortest that may be drawn. */
+const HASTY = { random: () => 0 }
 /** An EventSource that comes back more often does not stop by itself. */
 const MOST_ERRORS = 30
 
@@ -78,7 +80,7 @@ export async function readResumed(call: PageCall): Promise<{ text: string; resum
   const onResume = (): void => {
     resumes += 1
   }
-  const answer = await ask(call, resumingFetch({ onResume }), null)
+  const answer = await ask(call, resumingFetch({ ...HASTY, onResume }), null)
   const frames = (await answer.text()).split('\n\n').filter((frame) => /^data: /m.test(frame))
   const payloads = frames.map((frame) => /^data: (.*)$/m.exec(frame)?.[1] ?? '')
   const isWhole = payloads.pop() === '[DONE]'
@@ -90,7 +92,7 @@ export async function readOnSocket(
   calls: readonly PageCall[],
 ): Promise<{ texts: string[]; resumes: number; lost: number }> {
   const [{ origin, key } = { origin: '', key: '' }] = calls
-  const socket = new SluiceSocket(socketUrl(origin), { token: () => key })
+  const socket = new SluiceSocket(socketUrl(origin), { ...HASTY, token: () => key })
   let [resumes, lost] = [0, 0]
   socket.on('lost', () => {
     lost += 1
@@ -112,7 +114,7 @@ export async function readOnSocket(
 
 /** How a chat on a socket ends that cannot begin: the code of its error. */
 export async function failOnSocket({ origin, key, model, text }: PageCall): Promise<{ code: string; lost: string[] }> {
-  const socket = new SluiceSocket(socketUrl(origin), { token: () => key })
+  const socket = new SluiceSocket(socketUrl(origin), { ...HASTY, token: () => key })
   const lost: string[] = []
   socket.on('lost', ({ code, reason }) => lost.push(`${code} ${reason}`))
   const code = await socket.chat(requestOf(model, text)).result.then(
@@ -140,7 +142,7 @@ export async function beginAndStop(call: PageCall, how: 'signal' | 'pagehide'): 
 
 /** Begins a chat on a socket and cancels it; gives back the id of its request. */
 export async function beginAndCancel({ origin, key, model, text }: PageCall): Promise<string> {
-  const socket = new SluiceSocket(socketUrl(origin), { token: () => key })
+  const socket = new SluiceSocket(socketUrl(origin), { ...HASTY, token: () => key })
   const chat = socket.chat(requestOf(model, text))
   const opened = new Promise<string>((resolve) => chat.on('opened', ({ requestId }) => resolve(requestId)))
   for await (const _ of chat) break

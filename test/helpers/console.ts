@@ -1,15 +1,17 @@
 // The console of a gateway with streams to look at, as somebody on call opens it.
 import { type Page } from 'playwright-core'
-import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from './gateway.js'
-import { type Look, startVisitor } from './visitor.js'
+import { type Test } from 'tap'
+import { type Running, simulatedProviders, startGateway, type Teardown } from './gateway.js'
+import { startSimulator } from './simulator.js'
+import { type Look, visit } from './visitor.js'
 
 export const WRITE_KEY = 'admin-write-key-0123456789'
 export const READ_KEY = 'admin-read-key-0123456789'
 export const CLIENT_KEY = 'client-key-0123456789abcdef'
 
 /** A gateway with both kinds of admin keys and a simulator behind it; `config` is added to its own. */
-export async function startConsole(t: Teardown, { tokensPerSec = 20, config = {}, providers = {} } = {}) {
-  const simulator = await startSimulator(t, ['--tokens-per-second', String(tokensPerSec)])
+export async function startConsole(t: Test, { tokensPerSec = 20, config = {}, providers = {} } = {}) {
+  const simulator = await startSimulator(t, { tokensPerSecond: tokensPerSec })
   const gateway = await startGateway(t, {
     config: {
       admin: { port: 0, keys: [{ name: 'board', key: READ_KEY, role: 'read' }] },
@@ -23,20 +25,17 @@ export async function startConsole(t: Teardown, { tokensPerSec = 20, config = {}
   return { gateway, url: `${admin}/console`, admin: String(admin) }
 }
 
-/** Opens the console in a browser of its own and logs in. */
-export async function createVisits(t: Teardown, chromium: string, url: string) {
-  const { visit } = await startVisitor(t, chromium)
-  return async (look: Look, { key = WRITE_KEY, at = '' } = {}) => {
-    const visited = await visit(`${url}${at}`, look)
-    await logIn(visited.page, key)
-    return visited
-  }
+/** Opens the console at a screen, and logs in. */
+export async function openConsole(t: Teardown, url: string, look: Look, { key = WRITE_KEY, at = '' } = {}) {
+  const visited = await visit(t, `${url}${at}`, look)
+  await logIn(visited.page, key)
+  return visited
 }
 
 /** By keyboard alone: the field has the focus. */
 export async function logIn(page: Page, key: string): Promise<void> {
   await page.getByLabel('Admin key').waitFor()
-  await page.keyboard.type(key)
+  await page.keyboard.insertText(key)
   await page.keyboard.press('Enter')
   await page.getByRole('navigation', { name: 'Screens' }).waitFor()
 }

@@ -1,14 +1,16 @@
-// Somebody who visits a page in a real Chromium: at two widths, in light and dark. What the page must never do is noted on the way:
-// requests to other hosts, errors on the console, exceptions. Screenshots are kept in dist/screenshots.
+// Somebody who visits a page in a real Chromium, on a phone and on a desk. What the page must never do is noted on the way: requests to
+// other hosts, errors on the console, exceptions. With SLUICE_TEST_PICTURES=1 screenshots are kept in dist/screenshots.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { type Browser, type Page } from 'playwright-core'
+import { type Page } from 'playwright-core'
+import { startBrowser } from './browser.js'
 import { ROOT, type Teardown } from './gateway.js'
 
-const LOOPBACK_ONLY = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const PICTURES = join(ROOT, 'dist/screenshots')
 const HEIGHT = 900
+const OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
 
 /** Below it lists are cards, in which nothing is cut off. */
 const NARROW = 900
@@ -16,14 +18,17 @@ const CUT_CELLS = `[...document.querySelectorAll('.rows > .row > span')]
   .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1)
   .map(({ textContent }) => 'cut off: ' + textContent)`
 
-export type Look = { readonly width: number; readonly colorScheme: 'light' | 'dark' }
-/** Each width and each scheme; the phone in both. */
-export const LOOKS: readonly Look[] = [
-  { width: 360, colorScheme: 'light' },
-  { width: 360, colorScheme: 'dark' },
-  { width: 1440, colorScheme: 'light' },
-  { width: 1440, colorScheme: 'dark' },
-]
+/** A page of this width. What is checked and kept of it is so in light and in dark. */
+export type Look = { readonly width: number }
+export const PHONE: Look = { width: 360 }
+export const DESK: Look = { width: 1440 }
+export const LOOKS: readonly Look[] = [PHONE, DESK]
+/** With what axe looks for in it. A scheme has its own colours and nothing else, so one of them is enough for the other rules. */
+const SCHEMES = {
+  dark: 'resultTypes: ["violations"], runOnly: ["color-contrast", "link-in-text-block"]',
+  light: 'resultTypes: ["violations"]',
+} as const
+type Scheme = keyof typeof SCHEMES
 
 export type Visit = {
   readonly page: Page
@@ -33,26 +38,19 @@ export type Visit = {
   check(): Promise<string[]>
   /** Resolves once this is true in the page, which is looked at with each frame of its screen. */
   until(expression: string): Promise<unknown>
-  /** Keeps a picture of the page. */
+  /** Keeps pictures of the page. */
   picture(name: string): Promise<void>
 }
 
-/** Starts the browser; `visit` opens a page in it. */
-export async function startVisitor(t: Teardown, executablePath: string) {
-  const { chromium } = await import('playwright-core')
-  const browser = await chromium.launch({ executablePath, args: [LOOPBACK_ONLY] })
-  t.teardown(() => browser.close())
-  return { visit: (url: string, look: Look) => visit(browser, url, look) }
-}
-
-async function visit(browser: Browser, url: string, { width, colorScheme }: Look): Promise<Visit> {
+/** Opens a page, which is closed at the test's end. */
+export async function visit(t: Teardown, url: string, { width }: Look): Promise<Visit> {
   const { origin } = new URL(url)
+  const browser = await startBrowser()
   const context = await browser.newContext({
-    viewport: { width, height: HEIGHT },
-    colorScheme,
-    reducedMotion: 'reduce',
+    ...{ viewport: { width, height: HEIGHT }, colorScheme: 'light', reducedMotion: 'reduce' },
+    permissions: ['clipboard-read', 'clipboard-write'],
   })
-  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin })
+  t.teardown(() => context.close())
   const page = await context.newPage()
   const faults: string[] = []
   page.on('request', (request) => {
@@ -63,20 +61,28 @@ async function visit(browser: Browser, url: string, { width, colorScheme }: Look
   })
   page.on('pageerror', (error) => faults.push(`exception: ${error.message}`))
   await page.goto(url)
+  const inEachScheme = async (act: (scheme: Scheme) => Promise<void>): Promise<void> => {
+    for (const colorScheme of Object.keys(SCHEMES) as Scheme[]) {
+      await page.emulateMedia({ colorScheme })
+      await act(colorScheme)
+    }
+  }
   return {
     page,
     faults,
     async check() {
-      // Evaluated by the debugger, which the page's policy does not bind.
-      await page.evaluate(readFileSync(AXE, 'utf8'))
-      const found = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResults
-      const serious = found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      const lines = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
-      const overflow = await page.evaluate(
-        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-      )
-      const cut = width < NARROW ? ((await page.evaluate(CUT_CELLS)) as string[]) : []
-      return [...lines, ...cut, ...(Number(overflow) > 0 ? [`${overflow} px wider than the page`] : [])]
+      const lines: string[] = []
+      // Evaluated by the debugger, which the page's policy does not bind. A page that was loaded again has lost it.
+      if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(AXE)
+      await inEachScheme(async (scheme) => {
+        const { violations } = (await page.evaluate(`axe.run({ ${SCHEMES[scheme]} })`)) as AxeResults
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        lines.push(...serious.map(({ id, nodes }) => `${scheme}: ${id}: ${nodes.map(({ html }) => html).join(' ')}`))
+      })
+      const overflow = Number(await page.evaluate(OVERFLOW))
+      if (overflow > 0) lines.push(`${overflow} px wider than the page`)
+      if (width < NARROW) lines.push(...((await page.evaluate(CUT_CELLS)) as string[]))
+      return lines
     },
     until: (expression) =>
       // Its own way of waiting evaluates text in the page, which the policy of ours forbids.
@@ -84,9 +90,11 @@ async function visit(browser: Browser, url: string, { width, colorScheme }: Look
         `new Promise((resolve) => { const look = () => ${expression} ? resolve() : requestAnimationFrame(look); look() })`,
       ),
     async picture(name) {
-      const folder = join(ROOT, 'dist/screenshots')
-      mkdirSync(folder, { recursive: true })
-      await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true })
+      if (process.env.SLUICE_TEST_PICTURES !== '1') return
+      mkdirSync(PICTURES, { recursive: true })
+      await inEachScheme(async (scheme) => {
+        await page.screenshot({ path: join(PICTURES, `${name}-${width}-${scheme}.png`), fullPage: true })
+      })
     },
   }
 }
