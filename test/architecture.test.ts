@@ -486,7 +486,9 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/admin/routes/requests.ts', 'test/admin/routes/all-routes.test.ts'],
   ['src/admin/routes/console/try.ts', 'test/e2e/trials.test.ts'],
   ['src/gateway/admin/trials.ts', 'test/e2e/trials.test.ts'],
-  ['src/console/budgets/budgets-screen.ts', 'test/e2e/console-budgets.test.ts'],
+  ...['budgets/budget-dialog', 'budgets/budget-page', 'budgets/budgets-screen', 'shell/record-page'].map(
+    (name) => [`src/console/${name}.ts`, 'test/e2e/console-budgets.test.ts'] as const,
+  ),
   ['src/console/spend/spend-chart.ts', 'test/e2e/console-spend.test.ts'],
   ['src/console/spend/spend-screen.ts', 'test/e2e/console-spend.test.ts'],
   ['src/console/trial/trial-screen.ts', 'test/e2e/console-playground.test.ts'],

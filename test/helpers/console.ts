@@ -26,8 +26,13 @@ export async function startConsole(t: Test, { tokensPerSec = 20, config = {}, pr
 }
 
 /** Opens the console at a screen, and logs in. */
-export async function openConsole(t: Teardown, url: string, look: Look, { key = WRITE_KEY, at = '' } = {}) {
-  const visited = await visit(t, `${url}${at}`, look)
+export async function openConsole(
+  t: Teardown,
+  url: string,
+  look: Look,
+  { key = WRITE_KEY, at = '', hasClock = false } = {},
+) {
+  const visited = await visit(t, `${url}${at}`, look, { hasClock })
   await logIn(visited.page, key)
   return visited
 }

@@ -10,6 +10,7 @@ import { ROOT, type Teardown } from './gateway.js'
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const PICTURES = join(ROOT, 'dist/screenshots')
 const HEIGHT = 900
+const TICK_MS = 5000
 const OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
 
 /** Below it lists are cards, in which nothing is cut off. */
@@ -38,12 +39,14 @@ export type Visit = {
   check(): Promise<string[]>
   /** Resolves once this is true in the page, which is looked at with each frame of its screen. */
   until(expression: string): Promise<unknown>
+  /** Sets the clock of the page forward, by what a screen takes to ask anew, until this is true. */
+  passTime(isDone: () => Promise<boolean>): Promise<void>
   /** Keeps pictures of the page. */
   picture(name: string): Promise<void>
 }
 
-/** Opens a page, which is closed at the test's end. */
-export async function visit(t: Teardown, url: string, { width }: Look): Promise<Visit> {
+/** Opens a page, which is closed at the test's end. `hasClock`: its clock is that of `passTime`. */
+export async function visit(t: Teardown, url: string, { width }: Look, { hasClock = false } = {}): Promise<Visit> {
   const { origin } = new URL(url)
   const browser = await startBrowser()
   const context = await browser.newContext({
@@ -51,6 +54,7 @@ export async function visit(t: Teardown, url: string, { width }: Look): Promise<
     permissions: ['clipboard-read', 'clipboard-write'],
   })
   t.teardown(() => context.close())
+  if (hasClock) await context.clock.install()
   const page = await context.newPage()
   const faults: string[] = []
   page.on('request', (request) => {
@@ -89,6 +93,9 @@ export async function visit(t: Teardown, url: string, { width }: Look): Promise<
       page.evaluate(
         `new Promise((resolve) => { const look = () => ${expression} ? resolve() : requestAnimationFrame(look); look() })`,
       ),
+    async passTime(isDone) {
+      while (!(await isDone())) await page.clock.fastForward(TICK_MS)
+    },
     async picture(name) {
       if (process.env.SLUICE_TEST_PICTURES !== '1') return
       mkdirSync(PICTURES, { recursive: true })

@@ -11,6 +11,7 @@ export type BudgetRecord = {
   readonly reserved: number
   readonly left: number
   readonly resetsAt: string | null
+  readonly createdAt: string
 }
 
 /** `$12.50` or `12,345 tok`, by the unit of the budget. */
@@ -18,10 +19,33 @@ export function amountOf({ usd }: Pick<BudgetRecord, 'usd'>, amount: number): st
   return usd === undefined ? `${count(amount)} tok` : money(amount)
 }
 
+/** What it counts. */
+export function unitOf({ usd }: Pick<BudgetRecord, 'usd'>): 'usd' | 'tokens' {
+  return usd === undefined ? 'tokens' : 'usd'
+}
+
 /** What may be spent in one of its windows. */
 export function limitOf({ usd, tokens }: Pick<BudgetRecord, 'usd' | 'tokens'>): number {
   return usd ?? tokens ?? 0
 }
+
+/** An amount as the API takes it. */
+export function amountBody(unit: string, amount: number): { readonly usd: number } | { readonly tokens: number } {
+  return unit === 'usd' ? { usd: amount } : { tokens: amount }
+}
+
+/** Whose budget it is, as the API takes it: `gateway`, `key:app`. */
+export function scopeOf(kind: string, name: string): string {
+  return kind === GATEWAY ? GATEWAY : `${kind}:${name.trim()}`
+}
+
+/** The other way round. */
+export function readScope(scope: string): { readonly kind: string; readonly name: string } {
+  const at = scope.indexOf(':')
+  return at === -1 ? { kind: GATEWAY, name: '' } : { kind: scope.slice(0, at), name: scope.slice(at + 1) }
+}
+
+const GATEWAY = 'gateway'
 
 /** From 0 to 1: what is spent, and what is reserved beside it. */
 export function sharesOf(budget: BudgetRecord): { readonly spent: number; readonly reserved: number } {

@@ -7,6 +7,7 @@ import { field, Notice } from '../shell/parts.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'
+import { visibleText } from '../visible-text.js'
 import { createKeyForm } from './key-form.js'
 import { openKey } from './key-page.js'
 import { type KeyRecord, keyState, limitsText, readList, type TeamRecord } from './key-record.js'
@@ -55,14 +56,16 @@ function openKeys(ground: ScreenGround): OpenScreen {
     ...{ label: 'Teams', className: 'teams', columns: TEAM_COLUMNS, idOf: ({ name }) => name },
     stateOf: ({ disabled }) => (disabled ? 'disabled' : 'active'),
     createActions({ name }, current) {
-      if (who.role !== 'write') return { nodes: [] }
+      const budgets = element('a', { href: placeHref('budgets', '', { of: `team:${name}` }) }, 'Budgets')
+      budgets.setAttribute('aria-label', `Budgets of the team ${visibleText(name)}`)
+      if (who.role !== 'write') return { nodes: [budgets] }
       const button = element('button', { type: 'button' })
       button.addEventListener('click', () => void toggle(current()))
       const update = ({ disabled }: TeamRecord): void => {
         setText(button, disabled ? 'Enable' : 'Disable')
         button.setAttribute('aria-label', `${disabled ? 'Enable' : 'Disable'} the team ${name}`)
       }
-      return { nodes: [button], update }
+      return { nodes: [budgets, button], update }
     },
   })
   const load = async (): Promise<void> => {

@@ -20,6 +20,18 @@ export function facts(rows: readonly (readonly [name: string, value: Child])[]):
   return list
 }
 
+/** A button that does something that takes a while. */
+export function actionButton(label: string, act: () => Promise<void>, kind = ''): HTMLElement {
+  return element('button', { type: 'button', class: kind, click: () => void act() }, label)
+}
+
+/** A choice with its values and what they are called. */
+export function choice(id: string, options: readonly (readonly [value: string, label: string])[]): HTMLSelectElement {
+  const select = element('select', { id })
+  for (const [value, label] of options) select.append(element('option', { value }, label))
+  return select
+}
+
 /** A button that copies a text and says so. */
 export function copyButton(label: string, textOf: () => string): HTMLElement {
   const button = element('button', { type: 'button' }, label)

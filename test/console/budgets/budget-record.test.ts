@@ -1,9 +1,29 @@
 // Budgets in their units, and how full they are.
 import { test } from 'tap'
-import { amountOf, type BudgetRecord, fillOf, limitOf, sharesOf } from '../../../src/console/budgets/budget-record.js'
+import {
+  amountBody,
+  amountOf,
+  type BudgetRecord,
+  fillOf,
+  limitOf,
+  readScope,
+  scopeOf,
+  sharesOf,
+  unitOf,
+} from '../../../src/console/budgets/budget-record.js'
 
 const BUDGET: BudgetRecord = {
-  ...{ name: 'b', scope: 'gateway', per: 'day', usd: 10, spent: 4, reserved: 1, left: 5, resetsAt: null },
+  ...{
+    name: 'b',
+    scope: 'gateway',
+    per: 'day',
+    usd: 10,
+    spent: 4,
+    reserved: 1,
+    left: 5,
+    resetsAt: null,
+    createdAt: '2026-11-01T00:00:00.000Z',
+  },
 }
 const { usd: _, ...REST } = BUDGET
 const TOKENS: BudgetRecord = { ...REST, tokens: 10_000, spent: 9000, reserved: 5000, left: 0 }
@@ -25,4 +45,13 @@ test('it stands out before it is used up', async (t) => {
   t.equal(fillOf(BUDGET), 'fine')
   t.equal(fillOf({ ...BUDGET, spent: 7, reserved: 1.5, left: 1.5 }), 'noted')
   t.equal(fillOf(TOKENS), 'bad')
+})
+
+test('whose a budget is and its amount are written as the API takes them', async (t) => {
+  t.equal(scopeOf('gateway', 'left over'), 'gateway')
+  t.equal(scopeOf('key', ' app '), 'key:app')
+  t.same(readScope('model:openai/a:*'), { kind: 'model', name: 'openai/a:*' })
+  for (const scope of ['', 'gateway']) t.same(readScope(scope), { kind: 'gateway', name: '' })
+  t.same([unitOf(BUDGET), unitOf(TOKENS)], ['usd', 'tokens'])
+  t.same([amountBody('usd', 1.5), amountBody('tokens', -3)], [{ usd: 1.5 }, { tokens: -3 }])
 })
