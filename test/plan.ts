@@ -20,7 +20,7 @@ const KINDS: readonly { readonly name: Kind; readonly jobs: number }[] = [
 
 const END_TO_END = /^dist\/test\/(compat|e2e|faults)\//
 /** What compares rates or times, or takes a core for itself. */
-const LOAD = /^dist\/test\/e2e\/(aborts|busy-processor|console-thousand|drain|overload)\.test\.js$/
+const LOAD = /^dist\/test\/e2e\/(aborts|busy-processor|drain|overload)\.test\.js$/
 
 /** The files of a folder of dist/test/ share a process; of the server, the largest, those of a folder of its own. */
 const AREA = /^dist\/test(?:\/server(?=\/))?(?:\/[^/]+(?=\/))?/
