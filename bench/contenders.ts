@@ -81,6 +81,7 @@ export type SluiceVariant = {
   readonly headers?: Contender['headers']
   /** Beside those in front of the simulator. */
   readonly providers?: object
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Sluice with everything on: keys, limits, metrics and the log. */
@@ -105,7 +106,7 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
   const file = join(folder, 'sluice.json')
   writeFileSync(file, JSON.stringify(config))
   const child = start(process.execPath, ['bundle/src/main.js', 'start', '--config', file], {
-    env: { SLUICE_CONFIG: file },
+    env: { SLUICE_CONFIG: file, ...variant.env },
   })
   await answers(port, child)
   const credential = keyLimits === null ? NO_HEADERS : { authorization: `Bearer ${GATEWAY_KEY}` }

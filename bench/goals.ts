@@ -69,6 +69,7 @@ export const GOALS: readonly Goal[] = [
   value('S6 memory a held stream, KB', 'S6 held streams', 'RSS KB/stream', 20),
   value('S8 upstream closed after a client, p99, ms', 'S8 500 aborts/s', 'closed p99 ms', 50),
   value('S9 limiter and log, % of CPU', 'S9 ablation', 'limiter and log, % of CPU', 8),
+  value('S9 traces, % of CPU', 'S9 ablation', 'traces, % of CPU', 5, 'sluice, + traces'),
   ...KEPT.flatMap((name) => [
     ratio(`S12 CPU an event, ${name}, kept, to not kept`, `S12 ${name}`, 'CPU us/event', 1.15, 'sluice, kept'),
     ratio(`S12 the same with numbers`, `S12 ${name}`, 'CPU us/event', 1.3, 'sluice, kept with numbers'),

@@ -191,7 +191,7 @@ const LIBRARY_HOMES: LibraryHomes = {
   msgpackr: ['src/wire/pack.ts'],
   'prom-client': ['src/telemetry/metrics/'],
   pino: ['src/telemetry/log/'],
-  '@opentelemetry/exporter-trace-otlp-proto': ['src/telemetry/traces/otlp.ts'],
+  '@opentelemetry/otlp-exporter-base': ['src/telemetry/traces/otlp.ts'],
   libsql: ['src/sqlite/'],
   kysely: ['src/accounts/database/'],
   pg: ['src/accounts/database/'],
@@ -322,7 +322,7 @@ test('what every request passes spreads no object into another', (t) => {
   const law = {
     'src/server/http/http.ts': [],
     'src/server/http/sharing-request.ts': [],
-    'src/pipeline/exchange.ts': ['noteTry'],
+    'src/pipeline/exchange.ts': [],
     'src/pipeline/lifecycle.ts': [],
     'src/pipeline/attempt/attempt.ts': ['echoOf'],
     'src/pipeline/attempt/attempt-outlet.ts': ['#makingTask'],

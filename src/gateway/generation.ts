@@ -114,7 +114,9 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const hasFurtherKeys = resources.accounts !== null
   const secrets = logSecrets(config)
   const logOptions = { ...secrets, hasFurtherKeys, destination, ownIdSeed }
-  const tracer = createLoopTracer(config, { out: resources.spans, secrets, providers: reachableProviders(config) })
+  const tracer = createLoopTracer(config, {
+    ...{ out: resources.spans, secrets, providers: reachableProviders(config), ownIdSeed },
+  })
   const own = createLog(config.log, logOptions)
   const traced = tracer === null ? own : withTap(own, { take: tracer.settled })
   const log = resources.tap === null ? traced : withTap(traced, resources.tap)

@@ -185,7 +185,11 @@ export class Exchange implements ExchangeHandle, Placed {
     if (ended.result === 'ok' && this.tries === null && traced === null) return
     const ms = startedAtMs === null ? 0 : this.context.clock.nowMs() - startedAtMs
     this.tries ??= []
-    this.tries.push(traced === null ? { ...ended, ms } : { ...ended, ms, traced })
+    const { provider, model, result, error } = ended
+    // Member by member, as above.
+    this.tries.push(
+      traced === null ? { provider, model, result, error, ms } : { provider, model, result, error, ms, traced },
+    )
   }
 
   /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */

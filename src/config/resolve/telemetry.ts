@@ -27,9 +27,9 @@ const OF_EXPORTER = [
   ...['OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE', 'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE'],
   ...['OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY', 'OTEL_EXPORTER_OTLP_CLIENT_KEY'],
 ]
-/** Defaults of the SDKs, but for the batch: theirs of 512 spans holds an event loop for 5 ms while it is encoded (bench traces). */
+/** Defaults of the SDKs. */
 const DEFAULT_MAX_QUEUED = 2048
-const DEFAULT_MAX_BATCH = 128
+const DEFAULT_MAX_BATCH = 512
 const DEFAULT_DELAY_MS = 5000
 const DEFAULT_SERVICE_NAME = 'sluice'
 

@@ -2,11 +2,14 @@
 // and then nothing of OpenTelemetry is loaded.
 import { readVersion } from '../../config/read.js'
 import { type Config } from '../../config/types.js'
+import { ownIds } from '../../telemetry/log/exchange-line.js'
 import { createRedactor } from '../../telemetry/log/redact.js'
 import { type Log, type SpanResult, type Tracer } from '../../telemetry/records.js'
+import { createKnownAttributes } from '../../telemetry/traces/encoding/known-attributes.js'
+import { encodeHead } from '../../telemetry/traces/encoding/span-batch.js'
 import { SpanExport } from '../../telemetry/traces/span-export.js'
 import { SpanIds } from '../../telemetry/traces/span-ids.js'
-import { type ProviderFacts, resourceOf, type SpanGround } from '../../telemetry/traces/spans.js'
+import { addressOf, type ProviderFacts, type SpanGround } from '../../telemetry/traces/spans.js'
 import { createTracer } from '../../telemetry/traces/tracer.js'
 
 /** What spans are made from, beside the configuration. */
@@ -17,6 +20,8 @@ export type TracerGround = {
   readonly secrets: { readonly secrets: readonly string[]; readonly keyDigests: readonly string[] }
   /** All providers that a request may reach. */
   readonly providers: Config['providers']
+  /** Of this loop's request ids. */
+  readonly ownIdSeed: string
 }
 
 export type SpanVoice = {
@@ -27,9 +32,11 @@ export type SpanVoice = {
 /** For the life of the event loop. */
 export function createSpanExport({ traces }: Config['telemetry'], { count, log }: SpanVoice): SpanExport | null {
   if (traces === null) return null
-  const { maxQueued, maxBatch, delayMs, variables } = traces
+  const { maxQueued, maxBatch, delayMs, variables, resource } = traces
+  const version = readVersion()
   return new SpanExport({
     ...{ maxQueued, maxBatch, delayMs, count },
+    head: encodeHead({ 'service.version': version, ...resource }, { name: 'sluice', version }),
     load: async () => (await import('../../telemetry/traces/otlp.js')).createSpanSender(variables),
     onState: (failure) => {
       if (failure === null) log().info({}, 'trace export resumed')
@@ -46,34 +53,31 @@ export function createLoopTracer(config: Config, ground: TracerGround): Tracer |
     return propagate.length === 0 ? null : createTracer({ ids: new SpanIds(), passedTo: propagate, spans: null })
   }
   const ids = new SpanIds()
-  const { sampler, resource } = traces
   return createTracer({
     ...{ ids, passedTo: propagate },
     spans: {
-      sampler,
-      ground: createSpanGround(ground, { resource, ids, isSecure: config.server.tls !== null }),
+      sampler: traces.sampler,
+      ground: createSpanGround(ground, config.server.tls !== null),
       nowMs: () => performance.timeOrigin + performance.now(),
-      take: (spans, isMinor) => out.take(spans, isMinor),
+      out,
     },
   })
 }
 
-type SpanOptions = {
-  readonly resource: Readonly<Record<string, string>>
-  readonly ids: SpanIds
-  readonly isSecure: boolean
-}
-
-function createSpanGround({ secrets, providers }: TracerGround, { resource, ids, isSecure }: SpanOptions): SpanGround {
+function createSpanGround(ground: TracerGround, isSecure: boolean): SpanGround {
+  const { secrets, providers, ownIdSeed } = ground
   const redactor = createRedactor(secrets.secrets, { digests: secrets.keyDigests })
-  const version = readVersion()
+  // A search for keys by their digests takes 2 us, and most ids come once.
+  const ofAnswers = createRedactor(secrets.secrets)
+  const isOwn = ownIds(ownIdSeed)
+  const clean = remembering((text) => redactor.text(text))
   return {
-    resource: resourceOf({ 'service.version': version, ...resource }),
-    scope: { name: 'sluice', version },
     providers: new Map(providers.map((provider) => [provider.name, factsOf(provider)])),
-    clean: remembering((text) => redactor.text(text)),
+    clean,
+    known: createKnownAttributes(clean),
+    cleanId: (id) => (isOwn(id) ? id : redactor.text(id)),
+    cleanAnswer: (id) => ofAnswers.text(id),
     scheme: isSecure ? 'https' : 'http',
-    createSpanId: () => ids.spanId(),
   }
 }
 
@@ -82,7 +86,8 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
 function factsOf({ name, profile, spanName = null, baseUrl }: Config['providers'][number]): ProviderFacts {
   const { hostname, port, protocol } = new URL(baseUrl)
   const known = DEFAULT_PORTS[protocol] ?? 0
-  return { name: spanName ?? profile ?? name, address: hostname, port: port === '' ? known : Number(port) }
+  const address = addressOf(hostname, port === '' ? known : Number(port))
+  return { name: spanName ?? profile ?? name, address }
 }
 
 /** Names of models, paths and programs come again and again; what comes once, such as an id, is not worth much room. */

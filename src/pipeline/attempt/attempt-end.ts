@@ -158,7 +158,7 @@ export class AttemptEnd {
     const { provider, model } = this.#routed.target
     this.#exchange.context.metrics.upstreamAttempt(provider, result)
     const { startedAtMs } = this.#state
-    const traced = this.#exchange.trace === null ? null : tracedTry(this.#exchange.request, this.#state)
+    const traced = this.#exchange.trace?.isSampled === true ? tracedTry(this.#exchange.request, this.#state) : null
     this.#exchange.noteTry({ provider, model, result, error }, startedAtMs, traced)
   }
 }

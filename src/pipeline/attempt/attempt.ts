@@ -198,7 +198,7 @@ export class Attempt implements CallHandler {
       else if (!options.upstreamStreams) this.#state.framing = null
       const relay = createRelay(options)
       debited?.join(relay, options)
-      this.#relay = exchange.trace === null ? relay : readingHead(relay, this.#state)
+      this.#relay = exchange.trace?.isSampled === true ? readingHead(relay, this.#state) : relay
       this.#state.meter = relay.meter
     } catch (thrown) {
       this.#end.fail(toGatewayError(thrown))

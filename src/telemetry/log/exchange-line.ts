@@ -21,10 +21,17 @@ const MAX_COUNT_CHARS = 8
 const MAX_KNOWN_TEXTS = 1000
 const MAX_KNOWN_CHARS = 200
 
+/** Tells the gateway's own request ids, in which no secret can be, from those of its clients. `seed`: null if none are its own. */
+export function ownIds(seed: string | null): (id: string) => boolean {
+  if (seed === null) return () => false
+  const prefix = `${seed}-`
+  return (id) => id.length <= prefix.length + MAX_COUNT_CHARS && id.startsWith(prefix)
+}
+
 /** Makes the writer of lines: `level` is the label, the result has its line end. */
 export function createExchangeLine(options: ExchangeLineOptions): (level: string, record: ExchangeRecord) => string {
   const { redactor, timestamp } = options
-  const prefix = options.ownIdSeed === null ? null : `${options.ownIdSeed}-`
+  const isOwn = ownIds(options.ownIdSeed)
   const known = new Map<string, string>()
   const knownErrors = new WeakMap<ErrorData, string>()
 
@@ -43,8 +50,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
   }
 
   function quoteId(id: string): string {
-    const isOurs = prefix !== null && id.length <= prefix.length + MAX_COUNT_CHARS && id.startsWith(prefix)
-    return isOurs ? `"${id}"` : quote(id)
+    return isOwn(id) ? `"${id}"` : quote(id)
   }
 
   function optional(record: ExchangeRecord): string {

@@ -1,13 +1,15 @@
 // The way of spans out of one event loop, for its whole life: a bounded queue before the exporter, which is loaded when the loop starts.
 // What is lost is counted; a collector that cannot be reached is logged once, and once when it is back.
 import { type SpanResult } from '../records.js'
-import { type Span, type SpanSender } from './otlp.js'
+import { type BatchHead, SpanBatch } from './encoding/span-batch.js'
+import { type SpanSender } from './otlp.js'
 import { SpanQueue } from './span-queue.js'
 
 export type SpanExportOptions = {
   readonly maxQueued: number
   readonly maxBatch: number
   readonly delayMs: number
+  readonly head: BatchHead
   /** Loads the exporter. */
   readonly load: () => Promise<SpanSender>
   readonly count: (result: SpanResult, spans: number) => void
@@ -15,17 +17,22 @@ export type SpanExportOptions = {
   readonly onState: (failure: Error | null) => void
 }
 
+/** Of a batch, before one has shown how large they get. */
+const FIRST_BATCH_BYTES = 4096
+
 export class SpanExport {
   readonly #options: SpanExportOptions
-  readonly #queue: SpanQueue<Span>
+  readonly #queue: SpanQueue<SpanBatch>
   #sender: Promise<SpanSender> | null = null
   #isFailing = false
+  #batchBytes = FIRST_BATCH_BYTES
 
   constructor(options: SpanExportOptions) {
-    const { maxQueued, maxBatch, delayMs, count } = options
+    const { maxQueued, maxBatch, delayMs, head, count } = options
     this.#options = options
     this.#queue = new SpanQueue({
       ...{ maxQueued, maxBatch, delayMs },
+      createBatch: () => new SpanBatch(head, this.#batchBytes),
       send: (batch) => this.#send(batch),
       onSent: (spans, failure) => this.#sent(spans, failure),
       onDropped: (spans) => count('dropped', spans),
@@ -38,9 +45,16 @@ export class SpanExport {
     await this.#sender.catch(() => undefined)
   }
 
-  /** Takes the spans of one request, or drops them where there is no room. `isMinor`: it was refused. */
-  take(spans: readonly Span[], isMinor: boolean): void {
-    this.#queue.add(spans, isMinor)
+  /**
+   * Where the spans of one request are written, all before the next call; then `written` is called. Null where there is no room:
+   * they are dropped. `isMinor`: it was refused.
+   */
+  open(spans: number, isMinor: boolean): SpanBatch | null {
+    return this.#queue.open(spans, isMinor)
+  }
+
+  written(): void {
+    this.#queue.written()
   }
 
   /** Sends what waits, for at most so long. */
@@ -48,7 +62,8 @@ export class SpanExport {
     return this.#queue.close(limitMs)
   }
 
-  async #send(batch: readonly Span[]): Promise<Error | null> {
+  async #send(batch: SpanBatch): Promise<Error | null> {
+    this.#batchBytes = Math.max(batch.size, FIRST_BATCH_BYTES)
     try {
       await this.start()
       return (await this.#sender?.then((sender) => sender.send(batch))) ?? null

@@ -6,6 +6,7 @@ const TRACE_ID_BYTES = 16
 const SPAN_ID_BYTES = 8
 const BLOCK_BYTES = 4096
 const NO_ID = /^0+$/
+const ZERO = 0x30
 
 export class SpanIds {
   readonly #block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
@@ -34,7 +35,7 @@ export class SpanIds {
       }
       const id = this.#block.toString('hex', this.#at, this.#at + bytes)
       this.#at += bytes
-      if (!NO_ID.test(id)) return id
+      if (id.charCodeAt(0) !== ZERO || !NO_ID.test(id)) return id
     }
   }
 }

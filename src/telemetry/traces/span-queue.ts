@@ -1,14 +1,21 @@
-// Spans that wait for their collector. Bounded: what finds no room is dropped and counted, so a collector that is slow or gone costs
-// memory up to the bound and never a request's time. One batch is under way at a time.
+// Spans that wait for their collector, already encoded. Bounded: what finds no room is dropped and counted before it is encoded, so a
+// collector that is slow or gone costs memory up to the bound and never a request's time. One batch is under way at a time.
 //
-//   add --> [ queue ] --after delayMs, or when a batch is full--> send --> taken | dropped
+//   open, write --> [ batch ] --after delayMs, or when it is full--> [ full batches ] --> send --> taken | dropped
 
-export type SpanQueueOptions<Span> = {
+/** What the queue sees of a batch. */
+export type Batch = {
+  /** Spans in it. */
+  readonly spans: number
+}
+
+export type SpanQueueOptions<Kind extends Batch> = {
   readonly maxQueued: number
   readonly maxBatch: number
   readonly delayMs: number
+  readonly createBatch: () => Kind
   /** Resolves with null when the batch was taken, else with the reason. Never rejects. */
-  readonly send: (batch: readonly Span[]) => Promise<Error | null>
+  readonly send: (batch: Kind) => Promise<Error | null>
   /** A batch was taken, or was not. */
   readonly onSent: (count: number, failure: Error | null) => void
   /** There was no room. */
@@ -18,25 +25,33 @@ export type SpanQueueOptions<Span> = {
 /** Refused requests may fill no more than this part of the room: a flood of them leaves the rest to those that ran. */
 const MINOR_SHARE = 0.5
 
-export class SpanQueue<Span> {
-  readonly #options: SpanQueueOptions<Span>
-  #queue: Span[] = []
+export class SpanQueue<Kind extends Batch> {
+  readonly #options: SpanQueueOptions<Kind>
+  #batch: Kind | null = null
+  #full: Kind[] = []
+  /** In `#full`. */
+  #fullSpans = 0
   #timer: NodeJS.Timeout | null = null
   #sending: Promise<void> | null = null
 
-  constructor(options: SpanQueueOptions<Span>) {
+  constructor(options: SpanQueueOptions<Kind>) {
     this.#options = options
   }
 
-  /** All of them, or none. `isMinor`: of a request that was refused. */
-  add(spans: readonly Span[], isMinor: boolean): void {
-    const { maxQueued, onDropped } = this.#options
-    const room = isMinor ? maxQueued * MINOR_SHARE : maxQueued
-    if (this.#queue.length + spans.length > room) {
-      onDropped(spans.length)
-      return
+  /** Where so many spans of a request are written, before `written` is called; null if there is no room for all of them. `isMinor`: it was refused. */
+  open(spans: number, isMinor: boolean): Kind | null {
+    const { maxQueued, maxBatch, createBatch, onDropped } = this.#options
+    const open = this.#batch?.spans ?? 0
+    if (this.#fullSpans + open + spans > (isMinor ? maxQueued * MINOR_SHARE : maxQueued)) {
+      onDropped(spans)
+      return null
     }
-    this.#queue.push(...spans)
+    if (open > 0 && open + spans > maxBatch) this.#closeBatch()
+    this.#batch ??= createBatch()
+    return this.#batch
+  }
+
+  written(): void {
     this.#sendSoon()
   }
 
@@ -50,20 +65,33 @@ export class SpanQueue<Span> {
         resolve()
       }, limitMs)
     })
-    while (!isLate && (this.#queue.length > 0 || this.#sending !== null)) {
+    while (!isLate && (this.#waiting > 0 || this.#sending !== null)) {
       this.#sendNext()
       await Promise.race([this.#sending, late])
     }
     if (timer !== null) clearTimeout(timer)
-    if (this.#queue.length > 0) this.#options.onDropped(this.#queue.length)
-    this.#queue = []
+    if (this.#waiting > 0) this.#options.onDropped(this.#waiting)
+    this.#batch = null
+    this.#full = []
+    this.#fullSpans = 0
     this.#stopTimer()
+  }
+
+  get #waiting(): number {
+    return this.#fullSpans + (this.#batch?.spans ?? 0)
+  }
+
+  #closeBatch(): void {
+    if (this.#batch === null) return
+    this.#full.push(this.#batch)
+    this.#fullSpans += this.#batch.spans
+    this.#batch = null
   }
 
   #sendSoon(): void {
     const { maxBatch, delayMs } = this.#options
-    if (this.#queue.length >= maxBatch) this.#sendNext()
-    else if (this.#timer === null && this.#queue.length > 0) {
+    if (this.#full.length > 0 || (this.#batch?.spans ?? 0) >= maxBatch) this.#sendNext()
+    else if (this.#timer === null && this.#waiting > 0) {
       this.#timer = setTimeout(() => this.#sendNext(), delayMs)
       this.#timer.unref()
     }
@@ -71,12 +99,15 @@ export class SpanQueue<Span> {
 
   #sendNext(): void {
     this.#stopTimer()
-    if (this.#sending !== null || this.#queue.length === 0) return
-    const { maxBatch, send, onSent } = this.#options
-    const batch = this.#queue.splice(0, maxBatch)
+    if (this.#sending !== null || this.#waiting === 0) return
+    if (this.#full.length === 0) this.#closeBatch()
+    const batch = this.#full.shift()
+    if (batch === undefined) return
+    this.#fullSpans -= batch.spans
+    const { send, onSent } = this.#options
     this.#sending = send(batch).then((failure) => {
       this.#sending = null
-      onSent(batch.length, failure)
+      onSent(batch.spans, failure)
       this.#sendSoon()
     })
   }

@@ -1,4 +1,4 @@
-// Makes the spans of a request from its record, when it has settled. Pure. No prompt, no answer and no error text is in them, and what
+// Writes the spans of a request from its record, when it has settled. Pure. No prompt, no answer and no error text is in them, and what
 // clients and providers name is searched for secrets. Tokens are counted once, in the span of the model's operation.
 //
 //   caller's span --> SERVER  POST openai-chat --> CLIENT  chat gpt-4.1 --> CLIENT  POST   a try
@@ -8,108 +8,168 @@ import { type FinishReason, type Outcome } from '../../model/event.js'
 import { targetName } from '../../model/target.js'
 import { toDollars } from '../../prices/cost.js'
 import { type ClientOrigin, type ExchangeRecord, type RequestTrace, type StreamReading, type Try } from '../records.js'
-import { type Span } from './otlp.js'
+import { type KnownAttributes } from './encoding/known-attributes.js'
+import { attributeName, CLIENT, encodeAttribute, INTERNAL, SERVER, type SpanBatch } from './encoding/span-batch.js'
 import { readTraceparent } from './trace-context.js'
 
 /** What is the same for all spans of one configuration. */
 export type SpanGround = {
-  readonly resource: Span['resource']
-  readonly scope: Span['instrumentationScope']
   readonly providers: ReadonlyMap<string, ProviderFacts>
   /** The text without secrets, and not too long. */
   readonly clean: (text: string) => string
+  /** The same for the id of a request. */
+  readonly cleanId: (id: string) => string
+  /** The same for what an upstream named: it never has a gateway key. */
+  readonly cleanAnswer: (id: string) => string
+  readonly known: KnownAttributes
   /** Of the listener: http or https. */
   readonly scheme: string
-  readonly createSpanId: () => string
 }
 
-/** A provider as OpenTelemetry's conventions describe it. */
-export type ProviderFacts = { readonly name: string; readonly address: string; readonly port: number }
+/** A provider as OpenTelemetry's conventions describe it. `address`: attributes, encoded. @see addressOf */
+export type ProviderFacts = { readonly name: string; readonly address: Uint8Array }
 
-type Attributes = Span['attributes']
-type Context = ReturnType<Span['spanContext']>
+/** A request at its end. `endMs`: Unix time. */
+export type Settled = { readonly record: ExchangeRecord; readonly trace: RequestTrace; readonly endMs: number }
 
-/** OpenTelemetry's numbers for the kind of a span and for its status. */
-const INTERNAL = 0
-const SERVER = 1
-const CLIENT = 2
-const UNSET = { code: 0 } as const
-const FAILED = { code: 2 } as const
-const SAMPLED = 1
 const FIRST_SERVER_ERROR = 500
 const FIRST_ERROR = 400
 const MS_PER_SEC = 1000
-const NS_PER_MS = 1_000_000
 
-const NOTHING: never[] = []
+/** The places of spans in a request, by which their ids differ. */
+const OF_REQUEST = 0
+const OF_OPERATION = 1
+const OF_FIRST_TRY = 2
 
-/** The spans of a settled request, that of the request itself first. `endMs`: Unix time of its end. */
-export function spansOf(record: ExchangeRecord, trace: RequestTrace, ground: SpanGround, endMs: number): Span[] {
+const NO_TRIES: readonly Try[] = []
+
+/** How many spans a request has. */
+export function countSpans({ tries, provider }: ExchangeRecord): number {
+  return tries === null || tries.length === 0 || provider === null ? 1 : 2 + tries.length
+}
+
+/** Writes all of them, that of the request itself first. */
+export function writeSpans(batch: SpanBatch, { record, trace, endMs }: Settled, ground: SpanGround): void {
   const startMs = endMs - record.totalMs
-  const request = createSpan(ground, {
+  batch.startSpan({
+    traceId: trace.traceId,
+    spanId: trace.spanId,
+    place: OF_REQUEST,
+    parentId: trace.parentId,
+    parentPlace: 0,
+    isParentRemote: trace.parentId !== null,
+    state: trace.state,
     name: requestName(record),
     kind: record.origin === null ? INTERNAL : SERVER,
-    context: contextOf(trace, trace.spanId),
-    parent: callerOf(trace),
     startMs,
     endMs,
-    status: isServersFault(record) ? FAILED : UNSET,
-    attributes: requestAttributes(record, ground),
-    links: linksTo(record.shared?.trace ?? null),
   })
-  const tries = record.tries ?? NOTHING
-  if (tries.length === 0 || record.provider === null) return [request]
-  const operation = contextOf(trace, ground.createSpanId())
-  const firstMs = Math.min(...tries.map((each) => each.traced?.startMs ?? record.totalMs))
-  const lastMs = Math.max(firstMs, ...tries.map((each) => (each.traced?.startMs ?? firstMs) + each.ms))
-  const name = `${operationName(record)} ${ground.clean(record.targetModel ?? '')}`.trimEnd()
-  const client = createSpan(ground, {
-    name,
-    kind: CLIENT,
-    context: operation,
-    parent: request.spanContext(),
-    startMs: startMs + firstMs,
-    endMs: startMs + lastMs,
-    status: record.error === null || OF_CLIENTS.has(record.outcome) ? UNSET : FAILED,
-    attributes: operationAttributes(record, ground, firstMs),
-  })
-  const ofTries = tries.map((each, index) => {
-    const fromMs = startMs + (each.traced?.startMs ?? firstMs)
-    return createSpan(ground, {
-      name: HTTP_METHOD,
-      kind: CLIENT,
-      context: contextOf(trace, each.traced?.spanId ?? ground.createSpanId()),
-      parent: operation,
-      startMs: fromMs,
-      endMs: fromMs + each.ms,
-      status: each.error === null ? UNSET : FAILED,
-      attributes: tryAttributes(each, index, ground),
-    })
-  })
-  return [request, client, ...ofTries]
+  writeRequest(batch, record, ground)
+  writeLink(batch, record.shared?.trace ?? null)
+  batch.endSpan(isServersFault(record))
+  if (countSpans(record) > 1) writeOperation(batch, { record, trace, endMs }, ground)
 }
 
 /** The span of a client that came back to a stream: linked to the request whose answer it is, and without tokens. */
-export function spanOfReading(reading: StreamReading, ground: SpanGround, endMs: number): Span {
+export function writeReading(batch: SpanBatch, reading: StreamReading, ground: SpanGround, endMs: number): void {
   const { trace, producer, origin, surface, totalMs } = reading
-  const attributes: Attributes = {
-    'sluice.request_id': ground.clean(reading.requestId),
-    'sluice.surface': surface,
-    'sluice.stream': reading.stream,
-    'sluice.result': reading.result,
-    ...originAttributes(origin, ground),
-  }
-  return createSpan(ground, {
-    ...{ name: `resume ${surface}`, kind: SERVER, context: contextOf(trace, trace.spanId), parent: callerOf(trace) },
-    ...{ startMs: endMs - totalMs, endMs, status: UNSET, attributes, links: linksTo(producer) },
+  const { known } = ground
+  batch.startSpan({
+    traceId: trace.traceId,
+    spanId: trace.spanId,
+    place: OF_REQUEST,
+    parentId: trace.parentId,
+    parentPlace: 0,
+    isParentRemote: trace.parentId !== null,
+    state: trace.state,
+    name: `resume ${surface}`,
+    kind: SERVER,
+    startMs: endMs - totalMs,
+    endMs,
   })
+  batch.text(NAMES.requestId, ground.cleanId(reading.requestId))
+  batch.encoded(known.surface.of(surface))
+  batch.text(NAMES.stream, reading.stream)
+  batch.encoded(known.result.of(reading.result))
+  writeOrigin(batch, origin, ground)
+  writeLink(batch, producer)
+  batch.endSpan(false)
 }
 
-function linksTo(traceparent: string | null): Span['links'] {
+/** The address of a provider, for its facts. */
+export function addressOf(address: string, port: number): Uint8Array {
+  return Buffer.concat([encodeAttribute('server.address', address), encodeAttribute('server.port', port)])
+}
+
+/** The model's operation, and its tries. */
+function writeOperation(batch: SpanBatch, { record, trace, endMs }: Settled, ground: SpanGround): void {
+  const tries = record.tries ?? NO_TRIES
+  const startMs = endMs - record.totalMs
+  let firstMs = Number.POSITIVE_INFINITY
+  for (const { traced } of tries) firstMs = Math.min(firstMs, traced?.startMs ?? record.totalMs)
+  let lastMs = firstMs
+  for (const { traced, ms } of tries) lastMs = Math.max(lastMs, (traced?.startMs ?? firstMs) + ms)
+  const model = record.targetModel ?? ''
+  batch.startSpan({
+    traceId: trace.traceId,
+    spanId: trace.spanId,
+    place: OF_OPERATION,
+    parentId: trace.spanId,
+    parentPlace: OF_REQUEST,
+    isParentRemote: false,
+    state: trace.state,
+    name: model === '' ? operationName(record) : `${operationName(record)} ${ground.clean(model)}`,
+    kind: CLIENT,
+    startMs: startMs + firstMs,
+    endMs: startMs + lastMs,
+  })
+  writeModel(batch, record, ground)
+  writeUsage(batch, record, ground)
+  if (record.timeToFirstTokenMs !== null && record.transport !== 'json')
+    batch.double(NAMES.firstChunk, Math.max(0, record.timeToFirstTokenMs - firstMs) / MS_PER_SEC)
+  if (record.error !== null) batch.encoded(ground.known.errorType.of(record.error.code))
+  batch.endSpan(record.error !== null && !OF_CLIENTS.has(record.outcome))
+  for (let index = 0; index < tries.length; index++) {
+    const each = tries[index] as Try
+    const fromMs = startMs + (each.traced?.startMs ?? firstMs)
+    // Of a try whose upstream knows its span.
+    const told = each.traced?.spanId ?? null
+    batch.startSpan({
+      traceId: trace.traceId,
+      spanId: told ?? trace.spanId,
+      place: told === null ? OF_FIRST_TRY + index : 0,
+      parentId: trace.spanId,
+      parentPlace: OF_OPERATION,
+      isParentRemote: false,
+      state: trace.state,
+      name: HTTP_METHOD,
+      kind: CLIENT,
+      startMs: fromMs,
+      endMs: fromMs + each.ms,
+    })
+    writeTry(batch, { each, index }, ground)
+    batch.endSpan(each.error !== null)
+  }
+}
+
+/** Of what hardly ever comes again. */
+const NAMES = {
+  requestId: attributeName('sluice.request_id'),
+  stream: attributeName('sluice.stream'),
+  upstreamId: attributeName('sluice.upstream_id'),
+  cost: attributeName('sluice.cost'),
+  answerId: attributeName('gen_ai.response.id'),
+  firstChunk: attributeName('gen_ai.response.time_to_first_chunk'),
+  inputTokens: attributeName('gen_ai.usage.input_tokens'),
+  outputTokens: attributeName('gen_ai.usage.output_tokens'),
+  cacheRead: attributeName('gen_ai.usage.cache_read.input_tokens'),
+  cacheWrite: attributeName('gen_ai.usage.cache_creation.input_tokens'),
+  reasoning: attributeName('gen_ai.usage.reasoning.output_tokens'),
+}
+
+function writeLink(batch: SpanBatch, traceparent: string | null): void {
   const producer = traceparent === null ? null : readTraceparent(traceparent)
-  if (producer === null) return NOTHING
-  const { traceId, spanId, isSampled } = producer
-  return [{ context: { traceId, spanId, traceFlags: isSampled ? SAMPLED : 0, isRemote: true } }]
+  if (producer !== null) batch.link(producer)
 }
 
 /** Few different names: paths may hold names of models, and ids. */
@@ -118,95 +178,97 @@ function requestName({ origin, surface }: ExchangeRecord): string {
   return origin.socket === undefined ? `${origin.method} ${surface}` : `WS ${surface}`
 }
 
-function requestAttributes(record: ExchangeRecord, ground: SpanGround): Attributes {
-  const { clean } = ground
+function writeRequest(batch: SpanBatch, record: ExchangeRecord, ground: SpanGround): void {
+  const { known } = ground
   const { origin, error, status, model, keyName, stream, shared, cancelledBy } = record
-  const attributes: Attributes = {
-    'sluice.request_id': clean(record.requestId),
-    'sluice.surface': record.surface,
-    'sluice.transport': record.transport,
-    'sluice.outcome': record.outcome,
-    'http.response.status_code': status,
-  }
-  if (origin !== null) Object.assign(attributes, originAttributes(origin, ground))
-  if (error !== null) attributes['error.type'] = error.code
-  else if (status >= FIRST_ERROR) attributes['error.type'] = String(status)
-  if (model !== null) attributes['sluice.model'] = clean(model)
-  if (keyName !== null) attributes['sluice.key'] = keyName
-  if (stream !== null) attributes['sluice.stream'] = stream
-  if (shared !== null) attributes['sluice.shared'] = shared.how
-  if (cancelledBy !== null) attributes['sluice.cancelled_by'] = cancelledBy
-  return attributes
+  batch.text(NAMES.requestId, ground.cleanId(record.requestId))
+  batch.encoded(known.surface.of(record.surface))
+  batch.encoded(known.transport.of(record.transport))
+  batch.encoded(known.outcome.of(record.outcome))
+  batch.encoded(known.status.of(status))
+  if (origin !== null) writeOrigin(batch, origin, ground)
+  if (error !== null) batch.encoded(known.errorType.of(error.code))
+  else if (status >= FIRST_ERROR) batch.encoded(known.errorType.of(String(status)))
+  if (model !== null) batch.encoded(known.model.of(model))
+  if (keyName !== null) batch.encoded(known.key.of(keyName))
+  if (stream !== null) batch.text(NAMES.stream, stream)
+  if (shared !== null) batch.encoded(known.shared.of(shared.how))
+  if (cancelledBy !== null) batch.encoded(known.cancelledBy.of(cancelledBy))
 }
 
-function originAttributes({ method, path, address, agent }: ClientOrigin, { clean, scheme }: SpanGround): Attributes {
-  const attributes: Attributes = { 'http.request.method': method, 'url.scheme': scheme, 'url.path': clean(path) }
-  if (address !== '') attributes['client.address'] = address
-  if (agent !== '') attributes['user_agent.original'] = clean(agent)
-  return attributes
+function writeOrigin(batch: SpanBatch, { method, path, address, agent }: ClientOrigin, ground: SpanGround): void {
+  const { known, scheme } = ground
+  batch.encoded(known.method.of(method))
+  batch.encoded(known.scheme.of(scheme))
+  batch.encoded(known.path.of(path))
+  if (address !== '') batch.encoded(known.client.of(address))
+  if (agent !== '') batch.encoded(known.agent.of(agent))
 }
 
-function operationAttributes(record: ExchangeRecord, { clean, providers }: SpanGround, firstMs: number): Attributes {
-  const { provider, targetModel, error, finish, usage, costNano, timeToFirstTokenMs, answerId, answerModel } = record
+function writeModel(batch: SpanBatch, record: ExchangeRecord, { known, cleanAnswer, providers }: SpanGround): void {
+  const { provider, targetModel, finish, answerId, answerModel, upstreamRequestId } = record
   const facts = providers.get(provider ?? '')
-  const attributes: Attributes = {
-    'gen_ai.operation.name': operationName(record),
-    'gen_ai.provider.name': facts?.name ?? provider ?? '',
-    'gen_ai.usage.input_tokens': usage.inputTokens,
-    'gen_ai.usage.output_tokens': usage.outputTokens,
-    'sluice.usage_source': record.usageSource,
-    'sluice.attempts': record.attempts,
-  }
-  if (targetModel !== null && targetModel !== '') attributes['gen_ai.request.model'] = clean(targetModel)
-  if (record.transport !== 'json') attributes['gen_ai.request.stream'] = true
-  if (answerModel !== null) attributes['gen_ai.response.model'] = clean(answerModel)
-  if (answerId !== null) attributes['gen_ai.response.id'] = clean(answerId)
-  if (finish !== null) attributes['gen_ai.response.finish_reasons'] = [FINISH_WORDS[finish]]
-  if (usage.cachedInputTokens > 0) attributes['gen_ai.usage.cache_read.input_tokens'] = usage.cachedInputTokens
-  if (usage.cacheWriteTokens > 0) attributes['gen_ai.usage.cache_creation.input_tokens'] = usage.cacheWriteTokens
-  if (usage.reasoningTokens > 0) attributes['gen_ai.usage.reasoning.output_tokens'] = usage.reasoningTokens
-  if (timeToFirstTokenMs !== null && record.transport !== 'json')
-    attributes['gen_ai.response.time_to_first_chunk'] = Math.max(0, timeToFirstTokenMs - firstMs) / MS_PER_SEC
-  if (record.upstreamRequestId !== null) attributes['sluice.upstream_id'] = clean(record.upstreamRequestId)
-  if (costNano !== null) attributes['sluice.cost'] = Number(toDollars(costNano))
-  if (error !== null) attributes['error.type'] = error.code
-  return facts === undefined ? attributes : Object.assign(attributes, addressOf(facts))
+  batch.encoded(known.operation.of(operationName(record)))
+  batch.encoded(known.provider.of(facts?.name ?? provider ?? ''))
+  if (facts !== undefined) batch.encoded(facts.address)
+  if (targetModel !== null && targetModel !== '') batch.encoded(known.requestModel.of(targetModel))
+  if (record.transport !== 'json') batch.encoded(IS_STREAM)
+  if (answerModel !== null) batch.encoded(known.answerModel.of(answerModel))
+  // A search takes about as long for both as for one.
+  const ids = `${answerId ?? ''} ${upstreamRequestId ?? ''}`
+  const isClean = cleanAnswer(ids) === ids
+  if (answerId !== null) batch.text(NAMES.answerId, isClean ? answerId : cleanAnswer(answerId))
+  if (upstreamRequestId !== null)
+    batch.text(NAMES.upstreamId, isClean ? upstreamRequestId : cleanAnswer(upstreamRequestId))
+  if (finish !== null) batch.encoded(FINISH_REASONS[finish])
 }
 
-function tryAttributes(each: Try, index: number, { clean, providers }: SpanGround): Attributes {
+function writeUsage(batch: SpanBatch, record: ExchangeRecord, { known }: SpanGround): void {
+  const { usage, usageSource, attempts, costNano } = record
+  batch.int(NAMES.inputTokens, usage.inputTokens)
+  batch.int(NAMES.outputTokens, usage.outputTokens)
+  if (usage.cachedInputTokens > 0) batch.int(NAMES.cacheRead, usage.cachedInputTokens)
+  if (usage.cacheWriteTokens > 0) batch.int(NAMES.cacheWrite, usage.cacheWriteTokens)
+  if (usage.reasoningTokens > 0) batch.int(NAMES.reasoning, usage.reasoningTokens)
+  batch.encoded(known.usageSource.of(usageSource))
+  batch.encoded(known.attempts.of(attempts))
+  if (costNano !== null) batch.double(NAMES.cost, Number(toDollars(costNano)))
+}
+
+type NumberedTry = { readonly each: Try; readonly index: number }
+
+function writeTry(batch: SpanBatch, { each, index }: NumberedTry, { known, providers }: SpanGround): void {
   const { provider, model, result, error, traced } = each
   const facts = providers.get(provider)
-  const attributes: Attributes = {
-    'http.request.method': HTTP_METHOD,
-    'sluice.try': index + 1,
-    'sluice.target': clean(targetName(provider, model)),
-    'sluice.result': result,
-  }
-  if (index > 0) attributes['http.request.resend_count'] = index
-  if (traced?.status != null) attributes['http.response.status_code'] = traced.status
-  if (traced?.isHedgeLoser === true) attributes['sluice.hedge_loser'] = true
-  if (error !== null) attributes['error.type'] = error.code
-  return facts === undefined ? attributes : Object.assign(attributes, addressOf(facts))
+  batch.encoded(known.method.of(HTTP_METHOD))
+  batch.encoded(known.try.of(index + 1))
+  batch.encoded(known.target.of(targetName(provider, model)))
+  batch.encoded(known.result.of(result))
+  if (index > 0) batch.encoded(known.resends.of(index))
+  if (traced?.status != null) batch.encoded(known.status.of(traced.status))
+  if (traced?.isHedgeLoser === true) batch.encoded(HEDGE_LOSER)
+  if (error !== null) batch.encoded(known.errorType.of(error.code))
+  if (facts !== undefined) batch.encoded(facts.address)
 }
-
-function addressOf({ address, port }: ProviderFacts): Attributes {
-  return { 'server.address': address, 'server.port': port }
-}
-
-/** What the conventions name; the others have our own names, as they provide. */
-const OPERATIONS: Partial<Record<EndpointId, string>> = { completions: 'text_completion', input_tokens: 'count_tokens' }
 
 function operationName({ endpoint }: ExchangeRecord): string {
   return endpoint === null ? 'chat' : (OPERATIONS[endpoint] ?? endpoint.replace('/', '_'))
 }
 
+/** What the conventions name; the others have our own names, as they provide. */
+const OPERATIONS: Partial<Record<EndpointId, string>> = { completions: 'text_completion', input_tokens: 'count_tokens' }
+
 /** What is asked of a model is posted; the few requests for files and batches are not worth a member of their own. */
 const HTTP_METHOD = 'POST'
 
+const IS_STREAM = encodeAttribute('gen_ai.request.stream', true)
+const HEDGE_LOSER = encodeAttribute('sluice.hedge_loser', true)
+const finishReason = (word: string): Uint8Array => encodeAttribute('gen_ai.response.finish_reasons', [word])
 /** The reasons as the conventions' messages name them. */
-const FINISH_WORDS: Readonly<Record<FinishReason, string>> = Object.freeze({
-  ...{ stop: 'stop', 'stop-sequence': 'stop', length: 'length', 'tool-calls': 'tool_call' },
-  ...{ 'content-filter': 'content_filter', other: 'other' },
+const FINISH_REASONS: Readonly<Record<FinishReason, Uint8Array>> = Object.freeze({
+  ...{ stop: finishReason('stop'), 'stop-sequence': finishReason('stop'), length: finishReason('length') },
+  ...{ 'tool-calls': finishReason('tool_call'), 'content-filter': finishReason('content_filter') },
+  other: finishReason('other'),
 })
 
 /** Outcomes that the client has caused: the model's operation did not fail. */
@@ -217,70 +279,4 @@ const BROKEN: ReadonlySet<Outcome> = new Set(['upstream_cut', 'stalled', 'failed
 /** A status of 4xx is no error of a server's span. */
 function isServersFault({ status, outcome }: ExchangeRecord): boolean {
   return status >= FIRST_SERVER_ERROR || BROKEN.has(outcome)
-}
-
-function contextOf({ traceId, state }: RequestTrace, spanId: string): Context {
-  const context = { traceId, spanId, traceFlags: SAMPLED }
-  return state === '' ? context : { ...context, traceState: { serialize: () => state } as TraceState }
-}
-
-type TraceState = NonNullable<Context['traceState']>
-
-function callerOf({ traceId, parentId }: RequestTrace): Context | null {
-  return parentId === null ? null : { traceId, spanId: parentId, traceFlags: SAMPLED, isRemote: true }
-}
-
-type SpanParts = {
-  readonly name: string
-  readonly kind: Span['kind']
-  readonly context: Context
-  readonly parent: Context | null
-  readonly startMs: number
-  readonly endMs: number
-  readonly status: Span['status']
-  readonly attributes: Attributes
-  readonly links?: Span['links']
-}
-
-/** Member by member, here and above: spreads take 2 us (V8 11.3). */
-function createSpan({ resource, scope }: SpanGround, parts: SpanParts): Span {
-  const { context, parent, startMs, endMs } = parts
-  const span: Mutable<Span> = {
-    name: parts.name,
-    kind: parts.kind,
-    spanContext: () => context,
-    startTime: timeOf(startMs),
-    endTime: timeOf(endMs),
-    status: parts.status,
-    attributes: parts.attributes,
-    links: parts.links ?? NOTHING,
-    events: NOTHING,
-    duration: timeOf(endMs - startMs),
-    ended: true,
-    resource,
-    instrumentationScope: scope,
-    droppedAttributesCount: 0,
-    droppedEventsCount: 0,
-    droppedLinksCount: 0,
-  }
-  if (parent !== null) span.parentSpanContext = parent
-  return span
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-
-/** Seconds and nanoseconds. */
-function timeOf(ms: number): [number, number] {
-  const seconds = Math.floor(ms / MS_PER_SEC)
-  return [seconds, Math.round((ms - seconds * MS_PER_SEC) * NS_PER_MS)]
-}
-
-/** What sends the spans, by its attributes. */
-export function resourceOf(attributes: Readonly<Record<string, string>>): Span['resource'] {
-  const resource: Span['resource'] = {
-    attributes,
-    merge: (other) => other ?? resource,
-    getRawAttributes: () => Object.entries(attributes),
-  }
-  return resource
 }

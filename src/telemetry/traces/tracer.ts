@@ -1,10 +1,10 @@
-// Takes requests into traces, and makes spans of them when they settle. One per configuration of an event loop, only where traces are
+// Takes requests into traces, and writes their spans when they settle. One per configuration of an event loop, only where traces are
 // exported or passed on. It never waits and never throws for what a client sent.
 import { type ExchangeRecord, type PassedTrace, type RequestTrace, type Tracer } from '../records.js'
-import { type Span } from './otlp.js'
+import { type SpanBatch } from './encoding/span-batch.js'
 import { isSampled, type SamplerConfig } from './sampler.js'
 import { type SpanIds } from './span-ids.js'
-import { type SpanGround, spanOfReading, spansOf } from './spans.js'
+import { countSpans, type SpanGround, writeReading, writeSpans } from './spans.js'
 import { formatTraceparent, readTraceparent, readTracestate } from './trace-context.js'
 
 /** The headers of trace context, by lower-case name. */
@@ -23,8 +23,13 @@ export type TracerSpans = {
   readonly ground: SpanGround
   /** Unix time in ms, with fractions. */
   readonly nowMs: () => number
-  /** `isMinor`: of a request that was refused. */
-  readonly take: (spans: readonly Span[], isMinor: boolean) => void
+  readonly out: SpanOutlet
+}
+
+/** Where spans are written. @see SpanExport */
+export type SpanOutlet = {
+  open(spans: number, isMinor: boolean): SpanBatch | null
+  written(): void
 }
 
 /** The tracer of one configuration. */
@@ -51,11 +56,17 @@ export function createTracer({ ids, passedTo, spans }: TracerOptions): Tracer {
     settled(record) {
       const { trace } = record
       if (spans === null || trace === null || !trace.isSampled) return
-      spans.take(spansOf(record, trace, spans.ground, spans.nowMs()), isRefusal(record))
+      const batch = spans.out.open(countSpans(record), isRefusal(record))
+      if (batch === null) return
+      writeSpans(batch, { record, trace, endMs: spans.nowMs() }, spans.ground)
+      spans.out.written()
     },
     resumed(reading) {
       if (spans === null || !reading.trace.isSampled) return
-      spans.take([spanOfReading(reading, spans.ground, spans.nowMs())], false)
+      const batch = spans.out.open(1, false)
+      if (batch === null) return
+      writeReading(batch, reading, spans.ground, spans.nowMs())
+      spans.out.written()
     },
   }
 }

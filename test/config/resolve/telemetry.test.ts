@@ -10,14 +10,14 @@ function traces(env: Readonly<Record<string, string>>) {
   return { traces: telemetry.traces, warnings: warnings.filter((warning) => warning.includes('OTEL')) }
 }
 
-test('an endpoint turns traces on, with the defaults of the specification but for smaller batches', (t) => {
+test('an endpoint turns traces on, with the defaults of the specification', (t) => {
   t.same(traces({}), { traces: null, warnings: [] })
   t.same(traces(ON), {
     traces: {
       sampler: { isParentBased: true, ratio: 1 },
       resource: { 'service.name': 'sluice' },
       maxQueued: 2048,
-      maxBatch: 128,
+      maxBatch: 512,
       delayMs: 5000,
       variables: ON,
     },

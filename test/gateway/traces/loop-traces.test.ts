@@ -13,13 +13,18 @@ const VOICE = { count: () => undefined, log: () => ({ info: () => undefined, war
 test('without an endpoint and without a provider to tell there is neither', (t) => {
   const { config } = load('')
   t.equal(createSpanExport(config.telemetry, VOICE), null)
-  t.equal(createLoopTracer(config, { out: null, secrets: NO_SECRETS, providers: [] }), null)
+  t.equal(createLoopTracer(config, { out: null, secrets: NO_SECRETS, ownIdSeed: 'seed', providers: [] }), null)
   t.end()
 })
 
 test('a provider that is told of traces gets them without an exporter, too', (t) => {
   const { config } = load(FILE)
-  const tracer = createLoopTracer(config, { out: null, secrets: NO_SECRETS, providers: config.providers })
+  const tracer = createLoopTracer(config, {
+    out: null,
+    secrets: NO_SECRETS,
+    ownIdSeed: 'seed',
+    providers: config.providers,
+  })
   const trace = tracer?.begin(PARENT) ?? null
   t.same(trace && tracer?.passTo('north', trace)?.headers, PARENT)
   t.equal(tracer?.begin({}), null)
@@ -33,7 +38,7 @@ test('spans of a settled request leave for the collector; one that cannot be rea
     count: (result, spans) => lines.push(`${result} ${spans}`),
     log: () => ({ info: (_, message) => lines.push(message), warn: (_, message) => lines.push(message) }),
   })
-  const tracer = createLoopTracer(config, { out, secrets: NO_SECRETS, providers: [] })
+  const tracer = createLoopTracer(config, { out, secrets: NO_SECRETS, ownIdSeed: 'seed', providers: [] })
   const trace = tracer?.begin(PARENT) ?? null
   t.match(trace, { parentId: '00f067aa0ba902b7', isSampled: true })
   tracer?.settled(exchangeRecord({ trace }))

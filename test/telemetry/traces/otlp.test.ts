@@ -1,39 +1,30 @@
 // The exporter itself, at a collector that decodes by OpenTelemetry's schema; and that nothing loads it where traces are off.
 import { spawnSync } from 'node:child_process'
 import { test } from 'tap'
+import { encodeHead, SERVER, SpanBatch } from '../../../src/telemetry/traces/encoding/span-batch.js'
 import { createSpanSender } from '../../../src/telemetry/traces/otlp.js'
-import { resourceOf, type SpanGround, spansOf } from '../../../src/telemetry/traces/spans.js'
 import { Collector } from '../../helpers/collector.js'
-import { exchangeRecord } from '../../helpers/exchange-record.js'
 import { ROOT } from '../../helpers/gateway.js'
 
-const TRACE = {
-  traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
-  spanId: '00f067aa0ba902b7',
-  parentId: null,
-  isSampled: true,
-  state: '',
-}
-const GROUND: SpanGround = {
-  ...{
-    resource: resourceOf({ 'service.name': 'gate' }),
-    scope: { name: 'sluice', version: '1' },
-    providers: new Map(),
-  },
-  ...{ clean: (text) => text, scheme: 'http', createSpanId: () => '1111111111111111' },
+const SPAN = {
+  ...{ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', place: 0, parentId: null },
+  ...{ parentPlace: 0, isParentRemote: false, state: '', name: 'POST chat', kind: SERVER },
+  ...{ startMs: 1_700_000_000_250, endMs: 1_700_000_000_500 },
 }
 
-test('a span arrives with its ids, times and attributes; a refusal of the collector is a reason, not an exception', async (t) => {
+test('a batch arrives as it was written; a refusal of the collector is a reason, not an exception', async (t) => {
   const collector = await Collector.listen(t)
   const sender = createSpanSender({
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.origin}/mine/traces`,
     OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'x-token=a%20b',
   })
-  const spans = spansOf(exchangeRecord({ attempts: 0, totalMs: 250 }), TRACE, GROUND, 1_700_000_000_500)
-  t.equal(await sender.send(spans), null)
+  const batch = new SpanBatch(encodeHead({ 'service.name': 'gate' }, { name: 'sluice', version: '1' }), 0)
+  batch.startSpan(SPAN)
+  batch.endSpan(false)
+  t.equal(await sender.send(batch), null)
   t.match(collector.spans, [
     {
-      ...{ traceId: TRACE.traceId, spanId: TRACE.spanId, parentId: '', kind: 'internal' },
+      ...{ traceId: SPAN.traceId, spanId: SPAN.spanId, parentId: '', kind: 'server', scope: { name: 'sluice' } },
       ...{
         startNs: 1_700_000_000_250_000_000n,
         endNs: 1_700_000_000_500_000_000n,
@@ -43,7 +34,7 @@ test('a span arrives with its ids, times and attributes; a refusal of the collec
   ])
   t.match(collector.headers[0], { path: '/mine/traces', 'x-token': 'a b', 'content-type': 'application/x-protobuf' })
   collector.status = 401
-  t.type(await sender.send(spans), Error)
+  t.type(await sender.send(batch), Error)
 })
 
 // @opentelemetry/api is there all the same: prom-client loads it.

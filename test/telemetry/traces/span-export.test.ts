@@ -1,15 +1,30 @@
 // The way out: the exporter is loaded once, what is lost is counted, and a change of the collector's state is told once.
 import { test } from 'tap'
-import { type Span, type SpanSender } from '../../../src/telemetry/traces/otlp.js'
+import { encodeHead, SERVER } from '../../../src/telemetry/traces/encoding/span-batch.js'
+import { type SpanSender } from '../../../src/telemetry/traces/otlp.js'
 import { SpanExport } from '../../../src/telemetry/traces/span-export.js'
 
-const SPANS = [{}, {}] as Span[]
+const SPAN = {
+  ...{ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', place: 0, parentId: null },
+  ...{ parentPlace: 0, isParentRemote: false, state: '', name: 'POST chat', kind: SERVER, startMs: 1, endMs: 2 },
+}
+const HEAD = encodeHead({}, { name: 'test', version: '1' })
+
+/** Two spans. */
+function take(out: SpanExport): void {
+  const batch = out.open(2, false)
+  for (let i = 0; i < 2 && batch !== null; i++) {
+    batch.startSpan(SPAN)
+    batch.endSpan(false)
+  }
+  out.written()
+}
 
 function rig(load: () => Promise<SpanSender>) {
   const counts: string[] = []
   const states: (string | null)[] = []
   const out = new SpanExport({
-    ...{ maxQueued: 4, maxBatch: 2, delayMs: 3_600_000, load },
+    ...{ maxQueued: 4, maxBatch: 2, delayMs: 3_600_000, load, head: HEAD },
     count: (result, spans) => counts.push(`${result} ${spans}`),
     onState: (failure) => states.push(failure?.message ?? null),
   })
@@ -25,7 +40,7 @@ test('spans are exported, and a collector that fails is told of once, and when i
   })
   await out.start()
   for (let i = 0; i < 4; i++) {
-    out.take(SPANS, false)
+    take(out)
     await new Promise((resolve) => setImmediate(resolve))
   }
   await out.close(3_600_000)
@@ -37,7 +52,7 @@ test('spans are exported, and a collector that fails is told of once, and when i
 test('an exporter that cannot be loaded costs the spans, and nothing else', async (t) => {
   const { out, counts, states } = rig(() => Promise.reject(new Error('no such package')))
   await out.start()
-  out.take(SPANS, false)
+  take(out)
   await out.close(3_600_000)
   t.same(counts, ['dropped 2'])
   t.same(states, ['no such package'])

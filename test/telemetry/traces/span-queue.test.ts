@@ -2,15 +2,23 @@
 import { test } from 'tap'
 import { SpanQueue } from '../../../src/telemetry/traces/span-queue.js'
 
+class Spans {
+  readonly written: number[] = []
+  get spans(): number {
+    return this.written.length
+  }
+}
+
 function rig(changes: { maxQueued?: number; maxBatch?: number; delayMs?: number } = {}) {
   const sent: (readonly number[])[] = []
   const results: [count: number, failure: string | null][] = []
   const waiting: ((failure: Error | null) => void)[] = []
   let dropped = 0
-  const queue = new SpanQueue<number>({
+  const queue = new SpanQueue<Spans>({
     ...{ maxQueued: 10, maxBatch: 4, delayMs: 3_600_000, ...changes },
+    createBatch: () => new Spans(),
     send: (batch) => {
-      sent.push(batch)
+      sent.push(batch.written)
       return new Promise((resolve) => waiting.push(resolve))
     },
     onSent: (count, failure) => results.push([count, failure?.message ?? null]),
@@ -18,17 +26,25 @@ function rig(changes: { maxQueued?: number; maxBatch?: number; delayMs?: number 
       dropped += count
     },
   })
+  const add = (spans: readonly number[], isMinor: boolean): void => {
+    const batch = queue.open(spans.length, isMinor)
+    if (batch === null) return
+    batch.written.push(...spans)
+    queue.written()
+  }
   const answer = async (failure: Error | null = null): Promise<void> => {
     waiting.shift()?.(failure)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { queue, sent, results, answer, dropped: () => dropped }
+  return { add, queue, sent, results, answer, dropped: () => dropped }
 }
 
 test('a full batch is sent at once, the next one when that is answered, and a rest when its time has come', async (t) => {
-  const { queue, sent, results, answer } = rig({ delayMs: 1 })
-  queue.add([1, 2, 3, 4], false)
-  queue.add([5, 6, 7, 8, 9], false)
+  const { add, sent, results, answer } = rig({ delayMs: 1 })
+  add([1, 2, 3, 4], false)
+  add([5, 6, 7], false)
+  add([8], false)
+  add([9], false)
   t.same(sent, [[1, 2, 3, 4]])
   await answer()
   t.same(sent, [
@@ -45,14 +61,27 @@ test('a full batch is sent at once, the next one when that is answered, and a re
   await answer()
 })
 
+test('the spans of a request are sent together, even if there are more of them than a batch has', async (t) => {
+  const { add, sent, answer } = rig()
+  add([1, 2, 3], false)
+  add([4, 5], false)
+  t.same(sent, [[1, 2, 3]])
+  await answer()
+  add([6, 7, 8, 9, 10, 11], false)
+  t.same(sent.slice(1), [[4, 5]])
+  await answer()
+  t.same(sent.slice(2), [[6, 7, 8, 9, 10, 11]])
+  await answer()
+})
+
 test('what finds no room is dropped as a whole, and refusals leave half of it to others', async (t) => {
-  const { queue, sent, dropped, answer } = rig({ maxBatch: 100 })
-  queue.add([1, 2, 3], true)
-  queue.add([4, 5, 6], true)
+  const { add, queue, sent, dropped, answer } = rig({ maxBatch: 100 })
+  add([1, 2, 3], true)
+  add([4, 5, 6], true)
   t.equal(dropped(), 3)
-  queue.add([7, 8, 9, 10, 11, 12], false)
+  add([7, 8, 9, 10, 11, 12], false)
   t.equal(dropped(), 3)
-  queue.add([13, 14], false)
+  add([13, 14], false)
   t.equal(dropped(), 5)
   const closing = queue.close(3_600_000)
   t.same(sent, [[1, 2, 3, 7, 8, 9, 10, 11, 12]])
@@ -61,8 +90,9 @@ test('what finds no room is dropped as a whole, and refusals leave half of it to
 })
 
 test('its end sends all batches, and is late no longer than it may be', async (t) => {
-  const { queue, sent, answer, dropped } = rig({ maxQueued: 100 })
-  queue.add([1, 2, 3, 4, 5, 6], false)
+  const { add, queue, sent, answer, dropped } = rig({ maxQueued: 100 })
+  add([1, 2, 3, 4], false)
+  add([5, 6], false)
   const closing = queue.close(3_600_000)
   await answer()
   await answer()
@@ -72,7 +102,8 @@ test('its end sends all batches, and is late no longer than it may be', async (t
     [5, 6],
   ])
   const stuck = rig({ maxQueued: 100 })
-  stuck.queue.add([1, 2, 3, 4, 5, 6], false)
+  stuck.add([1, 2, 3, 4], false)
+  stuck.add([5, 6], false)
   await stuck.queue.close(1)
   t.equal(stuck.dropped(), 2, 'the collector does not answer')
   t.equal(dropped(), 0)

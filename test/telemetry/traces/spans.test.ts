@@ -3,58 +3,80 @@ import { test } from 'tap'
 import { errorData } from '../../../src/errors.js'
 import { NO_USAGE } from '../../../src/model/usage.js'
 import { type ExchangeRecord, type RequestTrace, type TracedTry, type Try } from '../../../src/telemetry/records.js'
-import { resourceOf, type SpanGround, spanOfReading, spansOf } from '../../../src/telemetry/traces/spans.js'
+import { createKnownAttributes } from '../../../src/telemetry/traces/encoding/known-attributes.js'
+import { encodeHead, SpanBatch } from '../../../src/telemetry/traces/encoding/span-batch.js'
+import {
+  addressOf,
+  countSpans,
+  type SpanGround,
+  writeReading,
+  writeSpans,
+} from '../../../src/telemetry/traces/spans.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
+import { loadDecoder } from '../../helpers/otlp.js'
 
 const END_MS = 1_700_000_010_000
+const END_NS = 1_700_000_010_000_000_000n
+const NS_PER_MS = 1_000_000n
+const REQUEST = '00f067aa0ba902b7'
+const CALLER = 'aaaaaaaaaaaaaaaa'
 const TRACE: RequestTrace = {
-  traceId: 't'.repeat(32),
-  spanId: 'request',
-  parentId: 'caller',
+  traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+  spanId: REQUEST,
+  parentId: CALLER,
   isSampled: true,
   state: '',
 }
 const ORIGIN = { method: 'POST', path: '/v1/x', address: '10.0.0.1', agent: 'probe/1' }
+const HEAD = encodeHead({ 'service.name': 'gate' }, { name: 'sluice', version: '1' })
+const decode = await loadDecoder()
 
-function spans(changes: Partial<ExchangeRecord>, trace = TRACE) {
-  let serial = 0
-  const ground: SpanGround = {
-    ...{ resource: resourceOf({ 'service.name': 'gate' }), scope: { name: 'sluice' }, scheme: 'https' },
-    providers: new Map([['north', { name: 'x_ai', address: 'api.north.example', port: 443 }]]),
-    clean: (text) => text.replaceAll('secret', '[redacted]'),
-    createSpanId: () => `span-${++serial}`,
-  }
-  return spansOf(exchangeRecord({ trace, ...changes }), trace, ground, END_MS).map((span) => ({
-    ...span,
-    id: span.spanContext().spanId,
-    parent: span.parentSpanContext?.spanId,
-  }))
+function clean(text: string): string {
+  return text.replaceAll('secret', '[redacted]')
 }
 
+const GROUND: SpanGround = {
+  ...{ scheme: 'https', clean, cleanId: clean, cleanAnswer: clean, known: createKnownAttributes(clean) },
+  providers: new Map([['north', { name: 'x_ai', address: addressOf('api.north.example', 443) }]]),
+}
+
+function spans(changes: Partial<ExchangeRecord>, trace = TRACE) {
+  const batch = new SpanBatch(HEAD, 0)
+  const record = exchangeRecord({ trace, ...changes })
+  writeSpans(batch, { record, trace, endMs: END_MS }, GROUND)
+  const written = decode(batch.finish())
+  if (written.length !== countSpans(record)) throw new Error(`${written.length} spans`)
+  return written
+}
+
+/** The span that an upstream was told of. */
+const TOLD = 'bbbbbbbbbbbbbbbb'
 const TRACED: TracedTry = { startMs: 100, status: 200, isHedgeLoser: false, spanId: null }
 const OK: Try = { provider: 'north', model: 'north-large', result: 'ok', error: null, ms: 1300, traced: TRACED }
 
 test('a request, its operation and its tries are one tree, with the times of the record', (t) => {
   const cut: Try = {
     ...{ provider: 'south', model: 'm', result: 'cut', error: errorData('upstream_cut'), ms: 50 },
-    traced: { ...TRACED, startMs: 20, spanId: 'told' },
+    traced: { ...TRACED, startMs: 20, spanId: TOLD },
   }
   const made = spans({ origin: ORIGIN, tries: [cut, OK], totalMs: 1500 })
   t.match(made, [
-    {
-      id: 'request',
-      parent: 'caller',
-      name: 'POST chat',
-      kind: 1,
-      status: { code: 0 },
-      startTime: [1_700_000_008, 5e8],
-    },
-    { id: 'span-1', parent: 'request', name: 'chat north-large', kind: 2, startTime: [1_700_000_008, 52e7] },
-    { id: 'told', parent: 'span-1', name: 'POST', kind: 2, status: { code: 2 } },
-    { id: 'span-2', parent: 'span-1', name: 'POST', kind: 2, status: { code: 0 } },
+    { spanId: REQUEST, parentId: CALLER, name: 'POST chat', kind: 'server', status: 'unset' },
+    { spanId: '00f067aa0ba902b8', parentId: REQUEST, name: 'chat north-large', kind: 'client' },
+    { spanId: TOLD, parentId: '00f067aa0ba902b8', name: 'POST', kind: 'client', status: 'error' },
+    { spanId: '00f067aa0ba902ba', parentId: '00f067aa0ba902b8', name: 'POST', kind: 'client', status: 'unset' },
   ])
-  t.same(made[0]?.endTime, [1_700_000_010, 0])
-  t.same(made[1]?.endTime, [1_700_000_009, 9e8], 'of the last try')
+  const ms = (ns = 0n) => Number((ns - END_NS) / NS_PER_MS)
+  t.same(
+    made.map(({ startNs, endNs }) => [ms(startNs), ms(endNs)]),
+    [
+      [-1500, 0],
+      [-1480, -100],
+      [-1480, -1430],
+      [-1400, -100],
+    ],
+    'the operation ends with its last try',
+  )
   t.match(made[2]?.attributes, { 'sluice.try': 1, 'error.type': 'upstream_cut' })
   t.match(made[3]?.attributes, { 'sluice.try': 2, 'http.request.resend_count': 1, 'server.port': 443 })
   t.end()
@@ -72,19 +94,26 @@ test('what was answered without a provider is one span, and so is what was refus
   t.equal(shared[0]?.attributes['sluice.shared'], 'hit')
   const refused = spans({ origin: ORIGIN, status: 401, outcome: 'rejected', error: errorData('unauthenticated') })
   t.equal(refused.length, 1)
-  t.match(refused[0], { status: { code: 0 }, attributes: { 'error.type': 'unauthenticated' } })
+  t.match(refused[0], { status: 'unset', attributes: { 'error.type': 'unauthenticated' } })
   t.end()
 })
 
 test('the span of the request fails for what is the server\u2019s fault, the operation for what is not the client\u2019s', (t) => {
-  const codes = (changes: Partial<ExchangeRecord>) =>
-    spans({ tries: [OK], ...changes }).map(({ status }) => status.code)
-  t.same(codes({}), [0, 0, 0])
-  t.same(codes({ status: 502, outcome: 'rejected', error: errorData('upstream_unreachable') }), [2, 2, 0])
-  t.same(codes({ status: 200, outcome: 'stalled', error: errorData('upstream_timeout') }), [2, 2, 0])
-  t.same(codes({ status: 400, outcome: 'rejected', error: errorData('upstream_rejected') }), [0, 2, 0])
-  t.same(codes({ status: 499, outcome: 'client_gone', error: null }), [0, 0, 0])
-  t.same(codes({ outcome: 'slow_reader', error: errorData('slow_reader') }), [0, 0, 0])
+  const codes = (changes: Partial<ExchangeRecord>) => spans({ tries: [OK], ...changes }).map(({ status }) => status)
+  t.same(codes({}), ['unset', 'unset', 'unset'])
+  t.same(codes({ status: 502, outcome: 'rejected', error: errorData('upstream_unreachable') }), [
+    'error',
+    'error',
+    'unset',
+  ])
+  t.same(codes({ status: 200, outcome: 'stalled', error: errorData('upstream_timeout') }), ['error', 'error', 'unset'])
+  t.same(codes({ status: 400, outcome: 'rejected', error: errorData('upstream_rejected') }), [
+    'unset',
+    'error',
+    'unset',
+  ])
+  t.same(codes({ status: 499, outcome: 'client_gone', error: null }), ['unset', 'unset', 'unset'])
+  t.same(codes({ outcome: 'slow_reader', error: errorData('slow_reader') }), ['unset', 'unset', 'unset'])
   t.end()
 })
 
@@ -102,8 +131,8 @@ test('usage, cost and names are attributes of the operation, zeros and unknowns 
   const [, bare] = spans({ tries: [OK], transport: 'json', provider: 'nowhere' })
   const names = Object.keys(bare?.attributes ?? {}).filter((name) => /^gen_ai|^server/.test(name))
   t.same(names, [
-    ...['gen_ai.operation.name', 'gen_ai.provider.name'],
-    ...['gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens', 'gen_ai.request.model'],
+    ...['gen_ai.operation.name', 'gen_ai.provider.name', 'gen_ai.request.model'],
+    ...['gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens'],
   ])
   t.equal(bare?.attributes['gen_ai.provider.name'], 'nowhere')
   t.end()
@@ -118,7 +147,7 @@ test('an operation has the name of the conventions, and a request without a clie
     'count_tokens',
     'images_edits',
   ])
-  t.match(spans({ origin: null })[0], { name: 'run chat', kind: 0 })
+  t.match(spans({ origin: null })[0], { name: 'run chat', kind: 'internal' })
   t.equal(spans({ origin: { ...ORIGIN, socket: { connection: 'c', chat: 'a' } } })[0]?.name, 'WS chat')
   t.end()
 })
@@ -131,16 +160,23 @@ test('what clients and providers name is searched for secrets, and no text of an
     tries: [{ ...OK, model: 'secret', error }],
   })
   t.equal(made.length, 3)
-  t.notMatch(JSON.stringify(made), /secret|the prompt was/)
+  const shown = JSON.stringify(made, (_, value) => (typeof value === 'bigint' ? '' : value))
+  t.notMatch(shown, /secret|the prompt was/)
+  t.match(shown, /\[redacted\]/)
   t.end()
 })
 
-test('the tracestate of the caller is in each span, and its sampled parent is remote', (t) => {
-  const [request, operation] = spans({ tries: [OK] }, { ...TRACE, state: 'v=1' })
-  t.equal(request?.spanContext().traceState?.serialize(), 'v=1')
-  t.equal(operation?.spanContext().traceState?.serialize(), 'v=1')
-  t.equal(request?.parentSpanContext?.isRemote, true)
-  t.equal(spans({}, { ...TRACE, parentId: null })[0]?.parent, undefined)
+test('the tracestate of the caller is in each span, and only its parent is another service\u2019s', (t) => {
+  const made = spans({ tries: [OK] }, { ...TRACE, state: 'v=1' })
+  t.same(
+    made.map(({ state, flags }) => [state, flags]),
+    [
+      ['v=1', 0x301],
+      ['v=1', 0x101],
+      ['v=1', 0x101],
+    ],
+  )
+  t.match(spans({}, { ...TRACE, parentId: null })[0], { parentId: '', flags: 0x101, state: '' })
   t.end()
 })
 
@@ -148,24 +184,19 @@ test('an answer of another request is linked to it, as far as that one was trace
   const producer = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
   const alone = { attempts: 0, provider: null, usage: NO_USAGE }
   const [span] = spans({ ...alone, shared: { how: 'follower', requestId: 'r', trace: producer } })
-  t.match(span?.links, [{ context: { traceId: producer.slice(3, 35), spanId: '00f067aa0ba902b7', traceFlags: 1 } }])
+  t.same(span?.links, [`${producer.slice(3, 35)}-00f067aa0ba902b7`])
   t.same(spans({ ...alone, shared: { how: 'hit', requestId: 'r' } })[0]?.links, [])
-  const ground: SpanGround = {
-    ...{ resource: resourceOf({}), scope: { name: 'sluice' }, scheme: 'https', providers: new Map() },
-    ...{ clean: (text) => text, createSpanId: () => 'x' },
-  }
   const reading = {
     ...{ trace: TRACE, producer, requestId: 'again', surface: 'chat', origin: ORIGIN, stream: 'st_ab' },
     ...{ result: 'delivered' as const, totalMs: 500 },
   }
-  const read = spanOfReading(reading, ground, END_MS)
-  t.match(read, {
-    name: 'resume chat',
-    kind: 1,
-    startTime: [1_700_000_009, 5e8],
-    links: [{ context: { traceFlags: 1 } }],
-  })
-  t.match(read.attributes, { 'sluice.result': 'delivered', 'sluice.stream': 'st_ab', 'url.path': '/v1/x' })
-  t.same(spanOfReading({ ...reading, producer: null }, ground, END_MS).links, [])
+  const read = (changes: { producer?: null } = {}) => {
+    const batch = new SpanBatch(HEAD, 0)
+    writeReading(batch, { ...reading, ...changes }, GROUND, END_MS)
+    return decode(batch.finish())
+  }
+  t.match(read(), [{ name: 'resume chat', kind: 'server', startNs: END_NS - 500n * NS_PER_MS, links: span?.links }])
+  t.match(read()[0]?.attributes, { 'sluice.result': 'delivered', 'sluice.stream': 'st_ab', 'url.path': '/v1/x' })
+  t.same(read({ producer: null })[0]?.links, [])
   t.end()
 })

@@ -1,8 +1,8 @@
 // What becomes of a request's trace: its own, its caller's, or none; and what a provider learns of it.
 import { test } from 'tap'
-import { type Span } from '../../../src/telemetry/traces/otlp.js'
+import { createKnownAttributes } from '../../../src/telemetry/traces/encoding/known-attributes.js'
+import { encodeHead, SpanBatch } from '../../../src/telemetry/traces/encoding/span-batch.js'
 import { SpanIds } from '../../../src/telemetry/traces/span-ids.js'
-import { resourceOf } from '../../../src/telemetry/traces/spans.js'
 import { createTracer } from '../../../src/telemetry/traces/tracer.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
 
@@ -10,15 +10,24 @@ const PARENT = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90
 
 function rig(sampler = { isParentBased: true, ratio: 1 }, passedTo: string[] = []) {
   const ids = new SpanIds()
-  const taken: [names: string[], isMinor: boolean][] = []
+  const taken: [spans: number, isMinor: boolean][] = []
+  const clean = (text: string): string => text
   const ground = {
-    ...{ resource: resourceOf({}), scope: { name: 'test' }, providers: new Map(), clean: (text: string) => text },
-    ...{ scheme: 'http', createSpanId: () => ids.spanId() },
+    ...{ providers: new Map(), clean, cleanId: clean, cleanAnswer: clean, known: createKnownAttributes(clean) },
+    scheme: 'http',
   }
-  const take = (spans: readonly Span[], isMinor: boolean): void => {
-    taken.push([spans.map(({ name }) => name), isMinor])
+  const batch = new SpanBatch(encodeHead({}, { name: 'test', version: '1' }), 0)
+  const room = { isThere: true }
+  const out = {
+    open(_spans: number, isMinor: boolean) {
+      taken.push([0, isMinor])
+      return room.isThere ? batch : null
+    },
+    written() {
+      taken[taken.length - 1] = [batch.spans, taken.at(-1)?.[1] ?? false]
+    },
   }
-  return { tracer: createTracer({ ids, passedTo, spans: { sampler, ground, nowMs: () => 5000, take } }), taken }
+  return { tracer: createTracer({ ids, passedTo, spans: { sampler, ground, nowMs: () => 5000, out } }), taken, room }
 }
 
 test('a request joins the trace of its caller with a span of its own, or begins a trace', (t) => {
@@ -48,6 +57,31 @@ test('spans are made of sampled traces alone, and those of refusals are marked',
     taken.map(([, isMinor]) => isMinor),
     [true, false, false],
   )
+  t.same(
+    taken.map(([spans]) => spans),
+    [1, 2, 3],
+  )
+  t.end()
+})
+
+test('nothing is written where there is no room', (t) => {
+  const { tracer, taken, room } = rig()
+  room.isThere = false
+  const trace = tracer.begin(PARENT)
+  tracer.settled(exchangeRecord({ trace }))
+  if (trace === null) throw new Error('no trace')
+  const origin = { method: 'GET', path: '/', address: '', agent: '' }
+  const reading = { trace, producer: null, requestId: 'r', surface: 'chat', origin, stream: 'st', totalMs: 1 }
+  tracer.resumed({ ...reading, result: 'delivered' })
+  t.same(taken, [
+    [0, false],
+    [0, false],
+  ])
+  room.isThere = true
+  tracer.resumed({ ...reading, result: 'delivered' })
+  t.same(taken.at(-1), [1, false])
+  tracer.resumed({ ...reading, trace: { ...trace, isSampled: false }, result: 'delivered' })
+  t.equal(taken.length, 3)
   t.end()
 })
 
