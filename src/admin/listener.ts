@@ -2,6 +2,7 @@
 import { type AdminConfig } from '../config/listener-types.js'
 import { GatewayError } from '../errors.js'
 import { AddressTexts } from '../server/caller/address-text.js'
+import { FORWARDED_PROTO, TrustedProxies } from '../server/caller/client-address.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
 import { HostNames } from '../server/caller/host-names.js'
 import { createApp, isRenewed } from '../server/engine/app.js'
@@ -20,8 +21,11 @@ import { type AdminGround, type AdminView, COOKIE, CSRF_TOKEN } from './http/adm
 import { ACCEPT, type AdminRoute, createAdminRoute, IF_MATCH, serve } from './http/admin-route.js'
 import { Sessions } from './sessions.js'
 
+/** `trustedProxies`: of the section `server`. */
+export type AdminListenerConfig = AdminConfig & { readonly trustedProxies: readonly string[] }
+
 export type AdminListenerOptions = {
-  readonly config: AdminConfig
+  readonly config: AdminListenerConfig
   readonly routes: readonly AdminRoute[]
   /** What browsers load. */
   readonly readBrowserFile: ReadBrowserFile
@@ -34,8 +38,8 @@ export type AdminListenerOptions = {
 export type AdminListener = {
   /** Resolves with the port. @throws misconfigured when the address cannot be bound */
   listen(): Promise<number>
-  /** Takes other keys and host names. */
-  show(config: AdminConfig): void
+  /** Takes other keys, host names and proxies. */
+  show(config: AdminListenerConfig): void
   /** What takes new connections under another certificate, once it is called; null where it is the same. @throws misconfigured */
   prepareTls(tls: AdminConfig['tls']): (() => void) | null
   /** Cuts everything open. */
@@ -84,7 +88,7 @@ function createGround(options: AdminListenerOptions): AdminGround {
   const now = (): number => performance.now()
   return {
     view: createView(options.config, options),
-    heads: new HeadReader([IF_MATCH, ACCEPT, COOKIE, CSRF_TOKEN]),
+    heads: new HeadReader([IF_MATCH, ACCEPT, COOKIE, CSRF_TOKEN, FORWARDED_PROTO]),
     addresses: new AddressTexts(),
     failedKeys: perMinute === null ? null : new FailedKeys({ perMinute, now, countsInside: true }),
     sessions: new Sessions(now),
@@ -96,13 +100,14 @@ function createGround(options: AdminListenerOptions): AdminGround {
   }
 }
 
-function createView(config: AdminConfig, { log }: AdminListenerOptions): AdminView {
+function createView(config: AdminListenerConfig, { log }: AdminListenerOptions): AdminView {
   return {
     keys: new AdminKeys(config.keys),
     hosts: new HostNames([config.host, ...config.allowedHosts]),
     // No other origin may read anything of it.
     fixed: createHeaderPolicy(config.tls !== null, []).fixed,
     isTls: config.tls !== null,
+    proxies: new TrustedProxies(config.trustedProxies),
     log: {
       info: (fields, message) => log().info(fields, message),
       warn: (fields, message) => log().warn(fields, message),

@@ -5,9 +5,8 @@ import { type Test, test } from 'tap'
 import { Type } from 'typebox'
 import { type AdminExchange } from '../../src/admin/http/admin-exchange.js'
 import { adminRoute } from '../../src/admin/http/admin-route.js'
-import { type AdminListenerOptions, createAdminListener } from '../../src/admin/listener.js'
+import { type AdminListenerConfig, type AdminListenerOptions, createAdminListener } from '../../src/admin/listener.js'
 import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
-import { type AdminConfig } from '../../src/config/listener-types.js'
 import { GatewayError } from '../../src/errors.js'
 import { type FrameReader } from '../../src/streams/reader.js'
 import { adminContext } from '../helpers/admin.js'
@@ -16,8 +15,8 @@ import { exchangeRaw } from '../helpers/raw-http.js'
 const WRITE = 'write-key-0123456789'
 const READ = 'read-key-0123456789'
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
-const CONFIG: AdminConfig = {
-  ...{ host: '127.0.0.1', port: 0, allowedHosts: ['admin.example'], tls: null },
+const CONFIG: AdminListenerConfig = {
+  ...{ host: '127.0.0.1', port: 0, allowedHosts: ['admin.example'], tls: null, trustedProxies: [] },
   keys: [
     { name: 'oncall', keySha256: hash(WRITE), role: 'write' },
     { name: 'board', keySha256: hash(READ), role: 'read' },
@@ -297,6 +296,23 @@ test('other keys and names hold from a reload on', async (t) => {
   t.equal((await ask('GET', '/admin/v1/things')).status, 401)
   t.match(await ask('GET', '/admin/v1/things', { key: 'another-key-0123456789' }), { json: { by: 'new' } })
   t.equal(listener.prepareTls(null), null)
+})
+
+test('the cookie of a session is for TLS alone where a trusted proxy ends it, and nobody else says so', async (t) => {
+  const routes = createAdminRoutes(adminContext([]).context)
+  const proxied = { ...CONFIG, trustedProxies: ['127.0.0.0/8'] }
+  const { ask, listener } = await start(t, { routes, config: proxied })
+  const isSecure = async (headers: Record<string, string>): Promise<boolean> => {
+    const body = JSON.stringify({ key: WRITE })
+    const answer = await ask('POST', '/admin/v1/session', { key: '', body, headers })
+    return /; Secure$/.test(answer.headers.get('set-cookie') ?? '')
+  }
+  t.equal(await isSecure({ 'x-forwarded-proto': 'https' }), true)
+  t.equal(await isSecure({ forwarded: 'for=192.0.2.1;proto=https' }), true)
+  t.equal(await isSecure({ 'x-forwarded-proto': 'http' }), false)
+  t.equal(await isSecure({}), false)
+  listener.show({ ...CONFIG, trustedProxies: ['192.0.2.0/24'] })
+  t.equal(await isSecure({ 'x-forwarded-proto': 'https' }), false, 'not the word of a proxy')
 })
 
 test('a port that is taken is said, and close cuts what is open', async (t) => {

@@ -5,6 +5,7 @@ import { type JsonObject } from '../../model/json.js'
 import { type ClientRequest, type ExchangeHandle } from '../../pipeline/client.js'
 import { type HeaderList, type Sink, type StreamFormat } from '../../pipeline/sink.js'
 import { type AddressTexts } from '../../server/caller/address-text.js'
+import { FORWARDED_PROTO, type TrustedProxies } from '../../server/caller/client-address.js'
 import { type FailedKeys } from '../../server/caller/failed-keys.js'
 import { type HostNames } from '../../server/caller/host-names.js'
 import { type HeadReader, isJsonContentType, type RequestHead } from '../../server/engine/request-head.js'
@@ -24,6 +25,8 @@ export type AdminView = {
   /** On every answer. */
   readonly fixed: HeaderList
   readonly isTls: boolean
+  /** One of them may end the TLS of browsers. */
+  readonly proxies: Pick<TrustedProxies, 'saysTls'>
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
 }
 
@@ -157,7 +160,11 @@ export class AdminExchange {
   }
 
   #cookieHeader(cookie: string): HeaderList {
-    return [['set-cookie', writeSessionCookie(cookie, { host: this.head.host, isTls: this.view.isTls })]]
+    const { host, forwarded, parameterHeaders } = this.head
+    const { isTls, proxies } = this.view
+    const said = { proto: parameterHeaders[FORWARDED_PROTO] ?? '', forwarded }
+    const isBehindTls = isTls || proxies.saysTls(this.#response.address, said)
+    return [['set-cookie', writeSessionCookie(cookie, { host, isTls: isBehindTls })]]
   }
 
   /** A key that a reload has removed has no sessions any more. */

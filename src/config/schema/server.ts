@@ -101,7 +101,7 @@ export const Server = section('The listener and the bounds of one connection.', 
   trustedProxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
     default: [],
     description:
-      'Addresses or networks (CIDR) of the proxies in front of Sluice whose X-Forwarded-For or Forwarded header is trusted.',
+      'Addresses or networks (CIDR) of the proxies in front of Sluice whose X-Forwarded-For or Forwarded header is trusted, and whose X-Forwarded-Proto decides whether the cookie of the console is Secure.',
   }),
   cors: section('Cross-origin requests from browsers.', {
     origins: Type.Array(Type.String({ pattern: '^(\\*|https?://[^/\\s]+)$' }), {

@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import { type MessagePort } from 'node:worker_threads'
 import { type Audit, MemoryAudit, StoreAudit } from '../../admin/audit.js'
 import { type AdminContext } from '../../admin/context.js'
-import { type AdminListener, createAdminListener } from '../../admin/listener.js'
+import { type AdminListener, type AdminListenerConfig, createAdminListener } from '../../admin/listener.js'
 import { AllLoops } from '../../admin/loops/all-loops.js'
 import { OwnLoop } from '../../admin/loops/own-loop.js'
 import { PortLoop } from '../../admin/loops/port-loop.js'
@@ -69,7 +69,7 @@ export class LoopAdmin {
   async listen(): Promise<string> {
     const { config } = this.#loop.current
     this.#listener = createAdminListener({
-      config: config.admin,
+      config: listenerConfig(config),
       ...{ routes: createAdminRoutes(this.#context()), readBrowserFile },
       log: () => this.#loop.current.log,
       requestIdSeed: this.#loop.ground.requestIdSeed,
@@ -85,7 +85,7 @@ export class LoopAdmin {
 
   /** The loop has a new configuration. */
   renewed(): void {
-    this.#listener?.show(this.#loop.current.config.admin)
+    this.#listener?.show(listenerConfig(this.#loop.current.config))
   }
 
   tellPlaces(places: ConfigPlaces): void {
@@ -161,4 +161,8 @@ function createLineOf(current: () => Config): (request: RecentRequest) => Record
 
 function originOf({ host, tls }: AdminConfig, port: number): string {
   return `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function listenerConfig({ admin, server }: Config): AdminListenerConfig {
+  return { ...admin, trustedProxies: server.trustedProxies }
 }

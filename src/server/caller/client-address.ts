@@ -12,6 +12,9 @@ import { type AddressTexts } from './address-text.js'
 /** Headers of one name are joined in their order. */
 export type ForwardedHeaders = Pick<RequestHead, 'forwardedFor' | 'forwarded'>
 
+/** The header by which proxies say whether their client came by TLS. */
+export const FORWARDED_PROTO = 'x-forwarded-proto'
+
 type Connection = Pick<ClientResponse, 'peer' | 'address'>
 
 /** The maximum number of proxies in a row, so that a header full of trusted addresses costs no more. */
@@ -20,6 +23,9 @@ const QUOTE = '"'
 const ESCAPE = '\\'
 /** `for=` of RFC 7239, in any case. */
 const FOR = /^for\s*=\s*(.*)$/is
+/** `proto=` of the first element of RFC 7239, in any case. */
+const PROTO = /^[^,]*\bproto\s*=\s*"?https\b/i
+const HTTPS = /^\s*https\s*(?:,|$)/i
 /** An IPv6 address in brackets, with or without a port; an IPv4 address with a port. */
 const BRACKETED = /^\[([^\]]*)\](?::\d+)?$/
 const IPV4_PORT = /^(\d+\.\d+\.\d+\.\d+):\d+$/
@@ -48,7 +54,16 @@ export class TrustedProxies {
     return forwarded === '' ? peer : this.#walk(peer, forwarded, forOf)
   }
 
-  /** The same for the log. Without trusted proxies the engine's memory is read in place. */
+  /**
+   * Whether the client came by TLS to the first proxy, as a trusted one says. What the client made up is worth nothing here: decide by
+   * it only what concerns the client itself.
+   */
+  saysTls(peer: Uint8Array, { proto, forwarded }: { readonly proto: string; readonly forwarded: string }): boolean {
+    if (this.#networks.length === 0 || !this.has(peer)) return false
+    return proto === '' ? PROTO.test(forwarded) : HTTPS.test(proto)
+  }
+
+  /** The client's address for the log. Without trusted proxies the engine's memory is read in place. */
   clientText(connection: Connection, headers: ForwardedHeaders, texts: AddressTexts): string {
     if (this.#networks.length === 0) return texts.ofPeer(connection.peer)
     return texts.of(this.clientOf(connection.address, headers))

@@ -41,6 +41,21 @@ test('entries with ports and brackets are addresses; an invalid entry ends the w
   t.end()
 })
 
+test('only a trusted proxy says that its client came by TLS, the first one of several', (t) => {
+  const says = (peer: string, proto: string, forwarded = '') =>
+    PROXIES.saysTls(parseAddress(peer) ?? new Uint8Array(), { proto, forwarded })
+  for (const proto of ['https', 'HTTPS', ' https , http']) t.equal(says('10.0.0.1', proto), true, proto)
+  for (const proto of ['http', 'http, https', 'httpsx', 'wss']) t.equal(says('10.0.0.1', proto), false, proto)
+  const elements = ['proto=https', 'for=192.0.2.9;Proto="https";by=10.0.0.1', 'proto=https, proto=http']
+  for (const element of elements) t.equal(says('10.0.0.1', '', element), true, element)
+  for (const element of ['', 'proto=http', 'for=a, proto=https', 'proto=httpsx', 'xproto=https'])
+    t.equal(says('10.0.0.1', '', element), false, element)
+  t.equal(says('10.0.0.1', 'http', 'proto=https'), false, 'X-Forwarded-Proto goes first')
+  t.equal(says('203.0.113.9', 'https', 'proto=https'), false)
+  t.equal(new TrustedProxies([]).saysTls(Uint8Array.of(10, 0, 0, 1), { proto: 'https', forwarded: '' }), false)
+  t.end()
+})
+
 test('Forwarded is read likewise, where there is no X-Forwarded-For', (t) => {
   t.equal(clientOf('10.0.0.1', '', 'for=198.51.100.1'), '198.51.100.1')
   t.equal(clientOf('10.0.0.1', '', 'for=6.6.6.6, For="[2001:db8::7]:4711";proto=https;by=10.0.0.1'), '2001:db8::7')
