@@ -81,6 +81,14 @@ export const GOALS: readonly Goal[] = [
     1.1,
     'sluice, + budgets',
   ),
+  ...[20, 200].map((ms) =>
+    value(
+      `S15 an open Live page, streams at ${ms} ms, % of a core`,
+      `S15 Live page, streams at ${ms} ms`,
+      '% of a core',
+      2,
+    ),
+  ),
   value('S11 first answer after start, ms', 'S11 start', 'first answer ms', 1000),
   value('S11 idle memory, MB', 'S11 start', 'idle RSS MB', 120),
 ]

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { runS9 } from './load/ablation.bench.js'
 import { runS8 } from './load/aborts.bench.js'
 import { runS13 } from './load/agents.bench.js'
+import { runS15 } from './load/console.bench.js'
 import { runS6 } from './load/held.bench.js'
 import { runS12 } from './load/kept.bench.js'
 import { runS2 } from './load/large.bench.js'
@@ -36,6 +37,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   S12: { title: 'streams that are kept', run: runS12 },
   S13: { title: "agents' requests", run: runS13 },
   S14: { title: 'keys of a database, prices and budgets', run: runS14 },
+  S15: { title: 'an open console', run: runS15 },
 }
 
 const ROUNDS = 5
