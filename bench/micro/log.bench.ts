@@ -35,6 +35,8 @@ const complete: ExchangeRecord = {
   totalMs: 912.345678,
   timeToFirstTokenMs: 90.123,
   overheadMs: 0.234,
+  queuedMs: null,
+  connectMs: null,
   requestBytes: 1024,
   responseBytes: 4096,
   dropped: [],

@@ -37,6 +37,8 @@ const record: ExchangeRecord = {
   totalMs: 900,
   timeToFirstTokenMs: 90,
   overheadMs: 0.2,
+  queuedMs: null,
+  connectMs: null,
   requestBytes: 1,
   responseBytes: 1,
   dropped: [],

@@ -37,6 +37,8 @@ for (let loop = 0; loop < LOOPS; loop++) {
         totalMs: 900,
         timeToFirstTokenMs: 90,
         overheadMs: 0.2,
+        queuedMs: null,
+        connectMs: null,
         requestBytes: 1,
         responseBytes: 1,
         dropped: [],

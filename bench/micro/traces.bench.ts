@@ -59,7 +59,7 @@ const record: ExchangeRecord = exchangeRecord({
   tries: [
     {
       ...{ provider: 'north', model: 'north-large', result: 'ok' as const, error: null, ms: 1200 },
-      traced: { startMs: 1, status: 200, isHedgeLoser: false, spanId: null },
+      traced: { startMs: 1, connectMs: null, status: 200, isHedgeLoser: false, spanId: null },
     },
   ],
 })

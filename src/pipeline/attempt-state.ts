@@ -33,8 +33,9 @@ export class AttemptState {
   hold: Hold | null = null
   usage: Usage = NO_USAGE
   usageSource: UsageSource = 'estimated'
-  /** Monotonic ms: the request was sent, its first token came, its last byte came. */
+  /** Monotonic ms: it began, a connection was made for it (null: it took an open one), its first token came, its last byte came. */
   startedAtMs: number | null = null
+  connectedAtMs: number | null = null
   firstTokenAtMs: number | null = null
   endedAtMs: number | null = null
 
@@ -48,6 +49,11 @@ export type AttemptView = Readonly<AttemptState>
 
 /** The state before any attempt. */
 export const NO_ATTEMPT: AttemptView = Object.freeze(new AttemptState(null, 0))
+
+/** How long it took to connect, in ms; null if no connection was made. */
+export function connectMs({ startedAtMs, connectedAtMs }: AttemptView): number | null {
+  return startedAtMs === null || connectedAtMs === null ? null : connectedAtMs - startedAtMs
+}
 
 /** Time between sending and the last byte, in ms; 0 before both. */
 export function spentMs({ startedAtMs, endedAtMs }: AttemptView): number {

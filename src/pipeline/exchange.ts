@@ -40,7 +40,7 @@ export type Ending = {
 
 /** Which part of the pipeline writes which fields. All others are written here or in the lifecycle, the only ones with the class itself. */
 type Writes = {
-  admit: 'holdsSlot' | 'reservedTokens' | 'onCancel'
+  admit: 'holdsSlot' | 'reservedTokens' | 'onCancel' | 'queuedMs'
   share: 'sink' | 'onCancel' | 'sharedHeaders' | 'shared' | 'borrowed'
   defaults: 'prompt'
   recall: 'own'
@@ -89,6 +89,8 @@ export class Exchange implements ExchangeHandle, Placed {
   /** The client's own deadline for the complete answer, in monotonic ms. */
   deadlineAtMs = Number.POSITIVE_INFINITY
   holdsSlot = false
+  /** How long it waited for its slot; null if it did not. */
+  queuedMs: number | null = null
   reservedTokens = 0
   /** Stops waiting: leaves the limiter's queue, or fails the current attempt. */
   onCancel: (() => void) | null = null

@@ -37,6 +37,8 @@ export type Try = {
 export type TracedTry = {
   /** From accept until it was sent; null if it never was. */
   readonly startMs: number | null
+  /** How long the connection took that was made for it; null if it took an open one. */
+  readonly connectMs: number | null
   /** The status of the upstream's answer; null without one. */
   readonly status: number | null
   /** Another one that ran beside it had content first. */
@@ -117,6 +119,10 @@ export type ExchangeRecord = {
   readonly timeToFirstTokenMs: number | null
   /** Time spent in the gateway itself: accept to upstream request sent, plus upstream answer to client; null before dispatch. */
   readonly overheadMs: number | null
+  /** How long it waited for a slot of a limit; null if it did not. */
+  readonly queuedMs: number | null
+  /** How long the connection took that was made for the attempt that answered, or for the last one; null if none was made. */
+  readonly connectMs: number | null
   readonly requestBytes: number
   readonly responseBytes: number
   readonly dropped: readonly string[]

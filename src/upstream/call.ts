@@ -34,8 +34,10 @@ export type UpstreamRequest = {
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>
 
-/** All synchronous. `onHead` first, then exactly one of `onEnd` and `onError`; nothing after `abort()`, nothing before `call` returned. */
+/** All synchronous. `onConnected` where a connection is made, then `onHead`, then exactly one of `onEnd` and `onError`; nothing after `abort()`, nothing before `call` returned. */
 export type CallHandler = {
+  /** A connection was made for it, on which it is sent now. */
+  onConnected(): void
   /** The final status, whatever it is: 1xx are skipped, 3xx are not followed. Lower-case header names. */
   onHead(status: number, headers: ResponseHeaders): void
   /** `chunk` is a view of the socket's read buffer: copy what is kept for long, as a view retains up to 64 KiB. */
@@ -144,6 +146,7 @@ export class LiveCall implements UpstreamCall, PooledHandler {
     if (this.#isOver) throw DROPPED
     this.#controller = controller
     this.isReused = this.#dispatch?.link.isConnecting === false
+    if (!this.isReused) this.#handler.onConnected()
   }
 
   onResponseStarted(): void {

@@ -89,7 +89,7 @@ test('a request that falls back and is hedged is one tree in the trace of its ca
   t.equal(status, 200)
   t.equal(line.traceId, CALLER.traceId)
   const spans = await collector.trace(CALLER.traceId)
-  t.equal(spans.length, 5)
+  t.equal(spans.filter(({ name }) => name !== 'connect').length, 5)
   for (const { state, resource } of spans) {
     t.equal(state, 'vendor=opaque')
     t.match(resource, { 'service.name': 'gate', 'deployment.environment.name': 'test', 'service.version': String })
@@ -153,6 +153,12 @@ test('a request that falls back and is hedged is one tree in the trace of its ca
     t.ok(span.endNs >= span.startNs, 'no span ends before it begins')
     t.ok(span.startNs >= (server?.startNs ?? 0n) && span.endNs <= (server?.endNs ?? 0n), 'each lies within the request')
   }
+  const connects = spans.filter(({ name }) => name === 'connect')
+  t.same(
+    connects.map(({ parentId }) => parentId).sort(),
+    tries.map(({ spanId }) => spanId).sort(),
+    'each try has made a connection',
+  )
   const seen = (upstream: ScriptedUpstream): string => upstream.requests[0]?.head ?? ''
   t.match(seen(quick), new RegExp(`traceparent: 00-${CALLER.traceId}-${tries[2]?.spanId}-01\r\n`, 'i'))
   t.match(seen(quick), /tracestate: vendor=opaque\r\n/i)
@@ -208,7 +214,7 @@ test('spans that wait are sent at the end of the process, and a collector that f
   })
   t.equal((await ask(gateway, { model: 'fast' })).status, 200)
   await gateway.logLine(({ msg }) => msg === 'trace export failed')
-  await gateway.metricsWith([/sluice_trace_spans_total\{result="dropped"\} 3/])
+  await gateway.metricsWith([/sluice_trace_spans_total\{result="dropped"\} 4/])
   collector.status = 200
   await ask(gateway, { model: 'fast' })
   await gateway.logLine(({ msg }) => msg === 'trace export resumed')
@@ -219,7 +225,8 @@ test('spans that wait are sent at the end of the process, and a collector that f
   })
   const { traceId } = await ask(patient, { model: 'fast' })
   t.equal(await patient.stop(), 0)
-  t.equal((await collector.trace(traceId)).length, 3)
+  const waited = (await collector.trace(traceId)).map(({ name }) => name)
+  t.same(waited, ['POST openai-chat', 'chat m', 'POST', 'connect'])
 })
 
 test('who comes back to a stream has a span of its own, linked to the request that ran, without tokens', async (t) => {

@@ -25,6 +25,8 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     totalMs: 1500,
     timeToFirstTokenMs: 120,
     overheadMs: 0.3,
+    queuedMs: null,
+    connectMs: null,
     requestBytes: 1000,
     responseBytes: 5000,
     dropped: [],

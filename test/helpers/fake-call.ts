@@ -38,6 +38,12 @@ export class FakeCall implements UpstreamCall {
     return this.request.provider.protocol as Wire
   }
 
+  /** A connection was made for it. */
+  connected(): this {
+    if (!this.isOver) this.#handler.onConnected()
+    return this
+  }
+
   head(status = 200, headers: Readonly<Record<string, string>> = { 'content-type': 'text/event-stream' }): this {
     if (this.isOver || this.hasHead) return this
     this.hasHead = true

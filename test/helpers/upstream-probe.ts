@@ -29,6 +29,8 @@ export class Probe implements CallHandler {
   #resolve: (probe: Probe) => void = () => undefined
   readonly events: string[] = []
   status = 0
+  /** Made for it. */
+  connections = 0
   headers: ResponseHeaders = {}
   body = ''
   error: GatewayError | null = null
@@ -49,6 +51,10 @@ export class Probe implements CallHandler {
 
   done(): Promise<Probe> {
     return this.#done
+  }
+
+  onConnected(): void {
+    this.connections += 1
   }
 
   onHead(status: number, headers: ResponseHeaders): void {

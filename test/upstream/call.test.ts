@@ -95,8 +95,10 @@ test('keeps the connection for the next call and says that it was reused', async
   const { server, upstream, provider } = await setUp(t, answer(whole(200, '{}')))
   const first = await probe(upstream, provider).done()
   t.equal(first.call?.isReused, false)
+  t.equal(first.connections, 1)
   const second = await probe(upstream, provider).done()
   t.equal(second.call?.isReused, true)
+  t.equal(second.connections, 0, 'none was made for it')
   t.equal(server.accepted, 1)
 })
 

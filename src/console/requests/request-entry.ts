@@ -26,6 +26,8 @@ export type RequestEntry = {
   readonly ttftMs: number | null
   readonly totalMs: number
   readonly overheadMs: number | null
+  readonly queueMs?: number
+  readonly connectMs?: number
   readonly attempts: number
   readonly cost?: number
   readonly error?: { readonly code: string; readonly message: string; readonly upstreamStatus?: number }
@@ -40,10 +42,13 @@ export type Span = { readonly name: string; readonly fromMs: number; readonly to
  * What a request spent its time with. The gateway's own time is not all at the beginning, but it is there that one looks for it; attempts
  * that failed are laid one after the other before the first token.
  */
-export function spansOf({ overheadMs, ttftMs, totalMs, tries = [] }: RequestEntry): Span[] {
-  const own = Math.min(overheadMs ?? 0, totalMs)
+export function spansOf({ overheadMs, queueMs = 0, connectMs = 0, ttftMs, totalMs, tries = [] }: RequestEntry): Span[] {
+  const queued = Math.min(queueMs, totalMs)
+  // The time in the queue is a part of it.
+  const own = Math.min(Math.max(overheadMs ?? 0, queued), totalMs)
   const spans: Span[] = []
-  if (own > 0) spans.push({ name: 'Gateway', fromMs: 0, toMs: own, kind: 'own' })
+  if (queued > 0) spans.push({ name: 'Waiting for a slot', fromMs: 0, toMs: queued, kind: 'wait' })
+  if (own > queued) spans.push({ name: 'Gateway', fromMs: queued, toMs: own, kind: 'own' })
   const first = ttftMs ?? totalMs
   let fromMs = own
   for (const { target, result, ms } of tries.slice(0, -1)) {
@@ -51,6 +56,9 @@ export function spansOf({ overheadMs, ttftMs, totalMs, tries = [] }: RequestEntr
     spans.push({ name: `${target}: ${result}`, fromMs, toMs, kind: 'failed' })
     fromMs = toMs
   }
+  const connected = Math.min(fromMs + connectMs, first)
+  if (connected > fromMs) spans.push({ name: 'Connecting', fromMs, toMs: connected, kind: 'wait' })
+  fromMs = connected
   if (first > fromMs)
     spans.push({ name: ttftMs === null ? 'Without a token' : 'To the first token', fromMs, toMs: first, kind: 'wait' })
   if (totalMs > first) spans.push({ name: 'Tokens', fromMs: first, toMs: totalMs, kind: 'tokens' })

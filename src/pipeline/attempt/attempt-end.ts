@@ -11,7 +11,7 @@ import { type RouteTarget } from '../../routing/router.js'
 import { type AttemptResult, type TracedTry } from '../../telemetry/records.js'
 import { concealSecrets, type Secretive } from '../../upstream/conceal.js'
 import { isTimeoutOfAnswer } from '../../upstream/failure.js'
-import { type AttemptState, type AttemptView } from '../attempt-state.js'
+import { type AttemptState, type AttemptView, connectMs } from '../attempt-state.js'
 import { chargeAttempt, inputOf } from '../delivery/cost.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
 import { measureUsage } from '../delivery/usage.js'
@@ -165,5 +165,6 @@ export class AttemptEnd {
 
 function tracedTry({ acceptedAtMs }: { readonly acceptedAtMs: number }, state: AttemptView): TracedTry {
   const { startedAtMs, status, isHedgeLoser, spanId } = state
-  return { startMs: startedAtMs === null ? null : startedAtMs - acceptedAtMs, status, isHedgeLoser, spanId }
+  const startMs = startedAtMs === null ? null : startedAtMs - acceptedAtMs
+  return { startMs, connectMs: connectMs(state), status, isHedgeLoser, spanId }
 }

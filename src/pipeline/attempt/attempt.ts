@@ -169,6 +169,10 @@ export class Attempt implements CallHandler {
 
   // --- callbacks of upstream/call:
 
+  onConnected(): void {
+    this.#state.connectedAtMs = this.#exchange.context.clock.nowMs()
+  }
+
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
     this.#state.status = status

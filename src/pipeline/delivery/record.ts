@@ -1,6 +1,6 @@
 // What the log and the metrics get of a request at its end, whether it became an exchange or was rejected before.
 import { type ExchangeRecord, type RequestTrace, type Transport } from '../../telemetry/records.js'
-import { NO_ATTEMPT } from '../attempt-state.js'
+import { connectMs, NO_ATTEMPT } from '../attempt-state.js'
 import { type Rejection } from '../client.js'
 import { type Ending, type ExchangeView } from '../exchange.js'
 import { overheadMs } from './answer.js'
@@ -48,6 +48,8 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     totalMs: nowMs - request.acceptedAtMs,
     timeToFirstTokenMs: firstTokenAtMs === null ? null : firstTokenAtMs - request.acceptedAtMs,
     overheadMs: exchange === null ? null : overheadMs(exchange, nowMs),
+    queuedMs: exchange?.queuedMs ?? null,
+    connectMs: connectMs(attempt),
     requestBytes: parts.requestBytes,
     responseBytes: ending.responseBytes,
     dropped: attempt.dropped,

@@ -67,14 +67,20 @@ class SlotWaiter implements Waiter {
   }
 
   onEntered(): void {
-    this.#exchange.onCancel = null
+    this.#left()
     this.#exchange.holdsSlot = true
     this.#wake?.()
   }
 
   onRefused(error: GatewayError): void {
-    this.#exchange.onCancel = null
+    this.#left()
     this.#refuse?.(error)
+  }
+
+  #left(): void {
+    const exchange = this.#exchange
+    exchange.onCancel = null
+    exchange.queuedMs = exchange.context.clock.nowMs() - exchange.request.acceptedAtMs
   }
 }
 

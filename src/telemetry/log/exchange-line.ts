@@ -55,8 +55,10 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
 
   function optional(record: ExchangeRecord): string {
     const { costNano, dropped, error, stream, tries, unpricedAttempts, upstreamRequestId, shared, cancelledBy } = record
-    const { trace, endUser } = record
+    const { trace, endUser, queuedMs, connectMs } = record
     let text = error === null ? '' : `,"error":${quoteError(record, error)}`
+    if (queuedMs !== null) text += `,"queueMs":${msText(queuedMs)}`
+    if (connectMs !== null) text += `,"connectMs":${msText(connectMs)}`
     if (costNano !== null) text += `,"cost":${toDollars(costNano)}`
     if (unpricedAttempts > 0) text += `,"unpriced":${unpricedAttempts}`
     if (dropped.length > 0) text += `,"dropped":[${dropped.map(quoteKnown).join(',')}]`

@@ -1,15 +1,24 @@
 // Writes the spans of a request from its record, when it has settled. Pure. No prompt, no answer and no error text is in them, and what
 // clients and providers name is searched for secrets. Tokens are counted once, in the span of the model's operation.
 //
-//   caller's span --> SERVER  POST openai-chat --> CLIENT  chat gpt-4.1 --> CLIENT  POST   a try
-//                                                                      '-> CLIENT  POST   the next one, or the second of a hedge
+//   caller's span --> SERVER  POST openai-chat --> INTERNAL  queue                     where it waited for a slot
+//                                              '-> CLIENT  chat gpt-4.1 --> CLIENT  POST   a try --> INTERNAL  connect   if one was made
+//                                                                       '-> CLIENT  POST   the next one, or the second of a hedge
 import { type EndpointId } from '../../model/endpoint.js'
 import { type FinishReason, type Outcome } from '../../model/event.js'
 import { targetName } from '../../model/target.js'
 import { toDollars } from '../../prices/cost.js'
 import { type ClientOrigin, type ExchangeRecord, type RequestTrace, type StreamReading, type Try } from '../records.js'
 import { type KnownAttributes } from './encoding/known-attributes.js'
-import { attributeName, CLIENT, encodeAttribute, INTERNAL, SERVER, type SpanBatch } from './encoding/span-batch.js'
+import {
+  attributeName,
+  CLIENT,
+  encodeAttribute,
+  INTERNAL,
+  SERVER,
+  type SpanBatch,
+  type SpanStart,
+} from './encoding/span-batch.js'
 import { readTraceparent } from './trace-context.js'
 
 /** What is the same for all spans of one configuration. */
@@ -39,13 +48,24 @@ const MS_PER_SEC = 1000
 /** The places of spans in a request, by which their ids differ. */
 const OF_REQUEST = 0
 const OF_OPERATION = 1
-const OF_FIRST_TRY = 2
+const OF_QUEUE = 2
+/** And of its connection the next one. */
+const OF_FIRST_TRY = 3
+const PLACES_OF_TRY = 2
 
 const NO_TRIES: readonly Try[] = []
 
 /** How many spans a request has. */
-export function countSpans({ tries, provider }: ExchangeRecord): number {
-  return tries === null || tries.length === 0 || provider === null ? 1 : 2 + tries.length
+export function countSpans(record: ExchangeRecord): number {
+  const own = record.queuedMs === null ? 1 : 2
+  if (record.tries === null || !hasOperation(record)) return own
+  let count = own + 1 + record.tries.length
+  for (const { traced } of record.tries) if (traced != null && traced.connectMs !== null) count += 1
+  return count
+}
+
+function hasOperation({ tries, provider }: ExchangeRecord): boolean {
+  return tries !== null && tries.length > 0 && provider !== null
 }
 
 /** Writes all of them, that of the request itself first. */
@@ -67,7 +87,12 @@ export function writeSpans(batch: SpanBatch, { record, trace, endMs }: Settled, 
   writeRequest(batch, record, ground)
   writeLink(batch, record.shared?.trace ?? null)
   batch.endSpan(isServersFault(record))
-  if (countSpans(record) > 1) writeOperation(batch, { record, trace, endMs }, ground)
+  if (record.queuedMs !== null)
+    writePhase(batch, trace, {
+      ...{ name: 'queue', place: OF_QUEUE, parentId: trace.spanId, parentPlace: OF_REQUEST },
+      ...{ startMs, endMs: startMs + record.queuedMs },
+    })
+  if (hasOperation(record)) writeOperation(batch, { record, trace, endMs }, ground)
 }
 
 /** The span of a client that came back to a stream: linked to the request whose answer it is, and without tokens. */
@@ -134,10 +159,11 @@ function writeOperation(batch: SpanBatch, { record, trace, endMs }: Settled, gro
     const fromMs = startMs + (each.traced?.startMs ?? firstMs)
     // Of a try whose upstream knows its span.
     const told = each.traced?.spanId ?? null
+    const place = OF_FIRST_TRY + PLACES_OF_TRY * index
     batch.startSpan({
       traceId: trace.traceId,
       spanId: told ?? trace.spanId,
-      place: told === null ? OF_FIRST_TRY + index : 0,
+      place: told === null ? place : 0,
       parentId: trace.spanId,
       parentPlace: OF_OPERATION,
       isParentRemote: false,
@@ -149,7 +175,26 @@ function writeOperation(batch: SpanBatch, { record, trace, endMs }: Settled, gro
     })
     writeTry(batch, { each, index }, ground)
     batch.endSpan(each.error !== null)
+    const connectMs = each.traced?.connectMs ?? null
+    if (connectMs !== null)
+      writePhase(batch, trace, {
+        ...{
+          name: 'connect',
+          place: place + 1,
+          parentId: told ?? trace.spanId,
+          parentPlace: told === null ? place : 0,
+        },
+        ...{ startMs: fromMs, endMs: fromMs + connectMs },
+      })
   }
+}
+
+type Phase = Pick<SpanStart, 'name' | 'place' | 'parentPlace' | 'startMs' | 'endMs'> & { readonly parentId: string }
+
+/** A part of a span's time, which most requests do not have. */
+function writePhase(batch: SpanBatch, { traceId, spanId, state }: RequestTrace, phase: Phase): void {
+  batch.startSpan({ traceId, spanId, isParentRemote: false, state, kind: INTERNAL, ...phase })
+  batch.endSpan(false)
 }
 
 /** Of what hardly ever comes again. */

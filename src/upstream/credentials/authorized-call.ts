@@ -63,6 +63,10 @@ export class AuthorizedCall implements UpstreamCall, CallHandler {
     this.#call?.sawToken()
   }
 
+  onConnected(): void {
+    this.#handler.onConnected()
+  }
+
   onHead(status: number, headers: ResponseHeaders): void {
     if (this.#isOver) return
     const isRefused = status === UNAUTHENTICATED || status === FORBIDDEN

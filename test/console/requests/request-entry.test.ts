@@ -18,6 +18,19 @@ test('time goes to the gateway, to the first token and to tokens', async (t) => 
   t.same(spans({ ttftMs: null, totalMs: 0 }), [])
 })
 
+test('the wait for a slot and a new connection have bars of their own', async (t) => {
+  const queued = { overheadMs: 105, queueMs: 100, connectMs: 40 }
+  t.same(spans(queued), [
+    'Waiting for a slot 0-100',
+    'Gateway 100-105',
+    'Connecting 105-145',
+    'To the first token 145-300',
+    'Tokens 300-800',
+  ])
+  t.same(spans({ overheadMs: null, queueMs: 30, ttftMs: null, totalMs: 30 }), ['Waiting for a slot 0-30'])
+  t.same(spans({ overheadMs: 250, connectMs: 90 })[1], 'Connecting 250-300', 'it does not reach beyond the first token')
+})
+
 test('attempts that failed come before the first token, and never after it', async (t) => {
   const tries = [
     { target: 'a/m', result: 'failed', ms: 100 },

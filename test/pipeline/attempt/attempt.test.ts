@@ -22,6 +22,23 @@ test('an upstream that ends while its relay has nothing to say is cut, not waite
   t.same(breaches(rig, [sink]), [])
 })
 
+test('the time that a new connection took is on record, and nothing where an open one was taken', async (t) => {
+  const rig = new PipelineRig()
+  const first = await rig.ask()
+  rig.nowMs += 30
+  rig.call.connected()
+  rig.nowMs += 100
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.connectMs, 30)
+  const second = await rig.ask()
+  rig.nowMs += 30
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.connectMs, null)
+  t.same(breaches(rig, [first, second]), [])
+})
+
 test('ignores what an upstream sends after its end marker', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask()

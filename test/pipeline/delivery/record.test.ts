@@ -39,6 +39,8 @@ test('a rejected request and a settled exchange have the same fields, all of the
     totalMs: 13,
     timeToFirstTokenMs: null,
     overheadMs: null,
+    queuedMs: null,
+    connectMs: null,
     requestBytes: 3,
     dropped: [],
     origin: null,

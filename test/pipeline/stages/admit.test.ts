@@ -25,12 +25,16 @@ test('a request that finds all slots taken waits and continues when one is free'
   const first = await rig.ask()
   const second = await rig.ask()
   t.equal(rig.calls.length, 1, 'it waits')
+  rig.nowMs += 250
   rig.call.stream()
   await turn()
   t.equal(rig.calls.length, 2, 'it goes on')
+  t.equal(rig.record.queuedMs, null, 'the first one did not wait')
+  rig.nowMs += 1000
   rig.call.stream()
   await turn()
   t.equal(rig.record.outcome, 'complete')
+  t.equal(rig.record.queuedMs, 250)
   t.same(breaches(rig, [first, second]), [])
 })
 

@@ -40,6 +40,8 @@ test('what is not there is null, and times are cut to microseconds', (t) => {
   const none = { keyName: null, model: null, provider: null, timeToFirstTokenMs: null, overheadMs: null }
   t.match(read(none), { key: null, model: null, target: null, ttftMs: null, overheadMs: null })
   t.equal(read({ totalMs: 1500.123456 }).totalMs, 1500.123)
+  t.match(read({ queuedMs: 250.0004, connectMs: 0 }), { queueMs: 250, connectMs: 0 })
+  t.notOk('queueMs' in read({}) || 'connectMs' in read({}), 'most requests have neither')
   t.end()
 })
 

@@ -51,7 +51,7 @@ function spans(changes: Partial<ExchangeRecord>, trace = TRACE) {
 
 /** The span that an upstream was told of. */
 const TOLD = 'bbbbbbbbbbbbbbbb'
-const TRACED: TracedTry = { startMs: 100, status: 200, isHedgeLoser: false, spanId: null }
+const TRACED: TracedTry = { startMs: 100, connectMs: null, status: 200, isHedgeLoser: false, spanId: null }
 const OK: Try = { provider: 'north', model: 'north-large', result: 'ok', error: null, ms: 1300, traced: TRACED }
 
 test('a request, its operation and its tries are one tree, with the times of the record', (t) => {
@@ -64,7 +64,7 @@ test('a request, its operation and its tries are one tree, with the times of the
     { spanId: REQUEST, parentId: CALLER, name: 'POST chat', kind: 'server', status: 'unset' },
     { spanId: '00f067aa0ba902b8', parentId: REQUEST, name: 'chat north-large', kind: 'client' },
     { spanId: TOLD, parentId: '00f067aa0ba902b8', name: 'POST', kind: 'client', status: 'error' },
-    { spanId: '00f067aa0ba902ba', parentId: '00f067aa0ba902b8', name: 'POST', kind: 'client', status: 'unset' },
+    { spanId: '00f067aa0ba902bc', parentId: '00f067aa0ba902b8', name: 'POST', kind: 'client', status: 'unset' },
   ])
   const ms = (ns = 0n) => Number((ns - END_NS) / NS_PER_MS)
   t.same(
@@ -79,6 +79,28 @@ test('a request, its operation and its tries are one tree, with the times of the
   )
   t.match(made[2]?.attributes, { 'sluice.try': 1, 'error.type': 'upstream_cut' })
   t.match(made[3]?.attributes, { 'sluice.try': 2, 'http.request.resend_count': 1, 'server.port': 443 })
+  t.end()
+})
+
+test('the wait for a slot and the making of a connection are spans, where there were such', (t) => {
+  const connected: Try = { ...OK, traced: { ...TRACED, connectMs: 40 } }
+  const told: Try = { ...OK, traced: { ...TRACED, spanId: TOLD, connectMs: 0.5 } }
+  const made = spans({ tries: [connected, told], queuedMs: 90, totalMs: 1500 })
+  t.match(made, [
+    { spanId: REQUEST, name: 'run chat' },
+    { spanId: '00f067aa0ba902b9', parentId: REQUEST, name: 'queue', kind: 'internal', attributes: {} },
+    { spanId: '00f067aa0ba902b8', parentId: REQUEST, name: 'chat north-large' },
+    { spanId: '00f067aa0ba902ba', parentId: '00f067aa0ba902b8', name: 'POST' },
+    { spanId: '00f067aa0ba902bb', parentId: '00f067aa0ba902ba', name: 'connect', kind: 'internal' },
+    { spanId: TOLD, parentId: '00f067aa0ba902b8', name: 'POST' },
+    { spanId: '00f067aa0ba902bd', parentId: TOLD, name: 'connect' },
+  ])
+  t.equal(made.length, 7)
+  const ms = (span: (typeof made)[number] | undefined) =>
+    [span?.startNs, span?.endNs].map((ns = 0n) => Number((ns - END_NS) / NS_PER_MS))
+  t.same(ms(made[1]), [-1500, -1410])
+  t.same(ms(made[4]), [-1400, -1360])
+  t.equal(spans({ queuedMs: 5, provider: null }).length, 2, 'one that left the queue')
   t.end()
 })
 
