@@ -59,6 +59,7 @@ async function spend(): Promise<void> {
       say(`ask ${step} ${want}`)
       const held = set?.reserve({ nano: 1, tokens: 0 }, { nano: want, tokens: 0 })
       if (held === undefined || held.refused) throw new Error('refused')
+      if (!(await held.written)) throw new Error('not written')
       say(`open ${step} ${held.held.nano}`)
       open.set(step, held)
     } else if (open.size > 0) {

@@ -78,7 +78,7 @@ export function reserved(set: BudgetSet, need: Amount, want: Amount): Reservatio
 }
 
 const NO_LEDGER: DeskOptions['ledger'] = {
-  open: () => ({ segment: null, n: 0 }) as never,
+  open: () => ({ segment: null, n: 0, written: Promise.resolve(true) }) as never,
   extend: () => undefined,
   settle: () => undefined,
 }

@@ -24,6 +24,8 @@ export class FakeDesk implements BudgetDesk, BudgetSet {
   extensions = 0
   isUnavailable = false
   isAbsent = false
+  /** What is reserved from now on can be written down. */
+  isWritten = true
 
   constructor(limits: Limits) {
     this.limits = limits
@@ -78,6 +80,7 @@ export class FakeDesk implements BudgetDesk, BudgetSet {
     }
     return {
       refused: false,
+      written: Promise.resolve(this.isWritten),
       get held() {
         return held
       },

@@ -1,5 +1,5 @@
 // The budgets of one event loop: which of them hold for a request, and what its attempts reserve and spend. Every reservation is in the
-// cells of all its budgets or in none, and in the journal before its request is sent.
+// cells of all its budgets or in none at once, and in the journal before its request is sent.
 import { type Account, type Charge } from '../types.js'
 import { BudgetIndex, type Known, type MatchesGlob } from './budget-index.js'
 import { BudgetCells, REFUSED } from './cells.js'
@@ -123,10 +123,7 @@ class LoopBudgetSet implements BudgetSet {
     for (const known of this.#budgets) if (cells.hold(known.slot, known.epoch)) parts.push(new Part(known))
     const taken = take(this.#ground, parts, { need: whole(need), want: whole(want) })
     if (taken instanceof Part) return this.#refuse(parts, taken)
-    const entry = ledger.open(parts)
-    if (entry !== null) return new HeldReservation(this.#ground, { parts, entry, held: taken })
-    giveBack(cells, parts, parts.length)
-    return this.#unavailable(parts)
+    return new HeldReservation(this.#ground, { parts, entry: ledger.open(parts), held: taken })
   }
 
   #refuse(parts: readonly Part[], full: Part): BudgetRefusal {
@@ -135,11 +132,6 @@ class LoopBudgetSet implements BudgetSet {
     const { name, per, kind } = full.known
     counters.budgetRefused(kind)
     return { refused: true, budget: name, resetsAtMs: windowEndMs(per, windowAt(per, nowMs())), isUnavailable: false }
-  }
-
-  #unavailable(parts: readonly Part[]): BudgetRefusal {
-    for (const { known } of parts) this.#ground.cells.release(known.slot)
-    return { refused: true, budget: parts[0]?.known.name ?? '', resetsAtMs: null, isUnavailable: true }
   }
 }
 
@@ -195,6 +187,10 @@ class HeldReservation implements Reservation {
 
   get held(): Amount {
     return this.#held
+  }
+
+  get written(): Promise<boolean> {
+    return this.#entry.written
   }
 
   extend(by: Amount): boolean {

@@ -37,7 +37,6 @@ export class JournalRecords {
   #bytes = Buffer.from(this.#doubles.buffer)
   /** In words. */
   #end = 0
-  #lastAt = 0
   /** Of each budget the one that was named last. */
   readonly #places = new Map<string, Place>()
   #placeCount = 0
@@ -63,9 +62,19 @@ export class JournalRecords {
     this.#add(KIND.settle, n, sequence, charges)
   }
 
-  /** Takes the last record away; the places that were named for it stay. */
-  dropLast(): void {
-    this.#end = this.#lastAt
+  /** Takes all reservations away; the places that were named for them stay. */
+  dropReservations(): void {
+    let kept = 0
+    for (let at = 0; at < this.#end; ) {
+      const head = this.#ints[at * 2] as number
+      const next = at + (head >>> WORDS_SHIFT)
+      if ((head & KIND_MASK) !== KIND.reserve) {
+        this.#doubles.copyWithin(kept, at, next)
+        kept += next - at
+      }
+      at = next
+    }
+    this.#end = kept
   }
 
   clear(): void {
@@ -74,10 +83,9 @@ export class JournalRecords {
 
   #add(kind: ChargeKind, n: number, sequence: number, charges: readonly Charge[]): void {
     for (const charge of charges) this.#name(charge)
-    const begin = this.#end
     const count = numbersBefore(kind) + charges.length * CHARGE_NUMBERS
     this.#makeRoom(HEAD_WORDS + count)
-    let at = begin + HEAD_WORDS
+    let at = this.#end + HEAD_WORDS
     this.#doubles[at++] = n
     if (kind === KIND.settle) this.#doubles[at++] = sequence
     for (const { budgetId, nano, tokens } of charges) {
@@ -86,7 +94,6 @@ export class JournalRecords {
       this.#doubles[at++] = tokens
     }
     this.#close(kind, at)
-    this.#lastAt = begin
   }
 
   #name({ budgetId, windowStartMs }: Charge): void {

@@ -1,5 +1,5 @@
-// A journal of one event loop: a file to which each reservation is appended before its request is sent, and each settlement. What is
-// written survives the end of the process; a second's writes may be lost with the machine.
+// A journal of one event loop: a file to which each reservation is appended before its request is sent, and each settlement, in one write for
+// all of a turn. What is written survives the end of the process; a second's writes may be lost with the machine.
 //
 // A reservation without a settlement is charged as it was held: the provider may have served it.
 import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -34,12 +34,9 @@ export class Journal {
     return this.#length
   }
 
-  /** Writes a reservation, and what waits before it. False: it could not be written, and is not going to be. */
-  reserve(n: number, charges: readonly Charge[]): boolean {
+  /** Waits until the next `flush`, and no longer: it is written by that one, or never. */
+  reserve(n: number, charges: readonly Charge[]): void {
     this.#waiting.reserve(n, charges)
-    if (this.flush()) return true
-    this.#waiting.dropLast()
-    return false
   }
 
   /** Waits until the next `flush`. */
@@ -52,16 +49,13 @@ export class Journal {
     this.#waiting.settle(n, sequence, charges)
   }
 
-  /** Writes what waits, without waiting for the disk. False: nothing of it could be written; it waits further. */
+  /** Writes what waits, without waiting for the disk. False: nothing of it could be written; all but reservations waits further. */
   flush(): boolean {
     if (this.#waiting.isEmpty) return true
-    try {
-      this.#fd ??= this.#open()
-    } catch {
+    if (!this.#writeAll()) {
+      this.#waiting.dropReservations()
       return false
     }
-    if (this.#length === 0 && !this.#write(this.#fd, MAGIC)) return false
-    if (!this.#write(this.#fd, this.#waiting.bytes)) return false
     this.#waiting.clear()
     return true
   }
@@ -90,6 +84,16 @@ export class Journal {
   #open(): number {
     mkdirSync(this.#folder, { recursive: true, mode: DIRECTORY_MODE })
     return openSync(this.#path, 'ax', FILE_MODE)
+  }
+
+  #writeAll(): boolean {
+    try {
+      this.#fd ??= this.#open()
+    } catch {
+      return false
+    }
+    if (this.#length === 0 && !this.#write(this.#fd, MAGIC)) return false
+    return this.#write(this.#fd, this.#waiting.bytes)
   }
 
   /** All of it, or nothing. */

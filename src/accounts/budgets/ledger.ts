@@ -1,4 +1,4 @@
-// What one event loop has reserved and settled, on its way to the database: into its journal at once, and once a second into
+// What one event loop has reserved and settled, on its way to the database: into its journal once a turn, and once a second into
 // budget_windows, in a batch that is sent again until it is acknowledged. A batch is sent when its records are on the disk, never before:
 // after a crash the database must not have a settlement whose reservation the journal still shows as open.
 import { type Charge, type SpendBatch } from '../types.js'
@@ -27,6 +27,9 @@ class Segment {
   sequence = 0
   stored = 0
   sums = new ChargeSums()
+  /** Reservations that wait for the next flush, and its result. */
+  unwritten: Entry[] = []
+  writing: Writing | null = null
 
   constructor(journal: Journal) {
     this.journal = journal
@@ -37,8 +40,22 @@ class Segment {
   }
 }
 
+/** A flush that is to come. */
+class Writing {
+  tell: (isWritten: boolean) => void = () => undefined
+  readonly isWritten = new Promise<boolean>((resolve) => {
+    this.tell = resolve
+  })
+}
+
 /** A reservation as the ledger knows it. */
-export type Entry = { readonly segment: Segment; readonly n: number }
+export type Entry = {
+  readonly segment: Segment
+  readonly n: number
+  /** Within this turn. False: it could not be written down, and nothing more is written of it. */
+  readonly written: Promise<boolean>
+  state: 'open' | 'settled' | 'lost'
+}
 
 export class Ledger {
   readonly #options: LedgerOptions
@@ -54,29 +71,37 @@ export class Ledger {
     this.#options = options
   }
 
-  /** Writes a reservation down, before its request is sent. Null: that is not possible now. */
-  open(charges: readonly Charge[]): Entry | null {
+  /** Writes a reservation down, at the end of this turn: its request must not be sent before `written` is true. */
+  open(charges: readonly Charge[]): Entry {
     const segment = this.#segment()
-    const n = segment.reservations + 1
-    if (!segment.journal.reserve(n, charges)) return null
-    segment.reservations = n
+    segment.reservations += 1
     segment.open += 1
+    segment.writing ??= new Writing()
+    const { reservations: n, writing } = segment
+    segment.journal.reserve(n, charges)
+    const entry: Entry = { segment, n, written: writing.isWritten, state: 'open' }
+    segment.unwritten.push(entry)
+    this.#flushSoon()
     this.#timer ??= setTimeout(() => this.#tick(), EVERY_MS).unref()
-    return { segment, n }
+    return entry
   }
 
-  extend({ segment, n }: Entry, charges: readonly Charge[]): void {
+  extend({ segment, n, state }: Entry, charges: readonly Charge[]): void {
+    if (state === 'lost') return
     segment.journal.extend(n, charges)
     this.#flushSoon()
   }
 
   /** Once for each. `isMore`: than was reserved, which a crash in this turn would charge instead. */
-  settle({ segment, n }: Entry, charges: readonly Charge[], isMore = false): void {
+  settle(entry: Entry, charges: readonly Charge[], isMore = false): void {
+    if (entry.state === 'lost') return
+    entry.state = 'settled'
+    const { segment, n } = entry
     segment.sequence += 1
     segment.open -= 1
     segment.journal.settle(n, segment.sequence, charges)
     for (const charge of charges) segment.sums.add(charge)
-    if (!isMore || !segment.journal.flush()) this.#flushSoon()
+    if (!isMore || !flush(segment)) this.#flushSoon()
   }
 
   /** Stores everything that is settled. False: some of it could not be stored; the journal has it. */
@@ -93,6 +118,7 @@ export class Ledger {
     this.#timer = null
     this.#turn = null
     this.#current = null
+    for (const segment of this.#segments) flush(segment)
     if ((await this.store()) && this.#gone.length > 0) await this.store()
   }
 
@@ -111,7 +137,7 @@ export class Ledger {
 
   readonly #onTurn = (): void => {
     this.#turn = null
-    for (const { journal } of this.#segments) journal.flush()
+    for (const segment of this.#segments) flush(segment)
   }
 
   #tick(): void {
@@ -147,7 +173,7 @@ export class Ledger {
   async #collect(): Promise<boolean> {
     const batches: { segment: Segment; batch: SpendBatch }[] = []
     for (const segment of this.#segments) {
-      if (!segment.journal.flush()) return false
+      if (!flush(segment)) return false
       if (segment.sequence === segment.stored) continue
       const { journal, sequence, sums } = segment
       batches.push({ segment, batch: { journal: journal.id, sequence, charges: sums.all } })
@@ -170,4 +196,21 @@ export class Ledger {
       this.#gone.push(segment.journal.id)
     }
   }
+}
+
+/** False: it could not be written; whoever waits for a reservation is told. */
+function flush(segment: Segment): boolean {
+  const { journal, unwritten, writing } = segment
+  const isWritten = journal.flush()
+  if (writing === null) return isWritten
+  segment.unwritten = []
+  segment.writing = null
+  if (!isWritten) for (const entry of unwritten) lose(entry)
+  writing.tell(isWritten)
+  return isWritten
+}
+
+function lose(entry: Entry): void {
+  if (entry.state === 'open') entry.segment.open -= 1
+  entry.state = 'lost'
 }

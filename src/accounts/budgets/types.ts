@@ -39,6 +39,8 @@ export interface Reservation {
   readonly refused: false
   /** What is reserved at present. */
   readonly held: Amount
+  /** Within this turn of the event loop. Its request must not be sent before, and never where it is false: then it has to be settled for nothing. */
+  readonly written: Promise<boolean>
   /** Reserves up to `by` more of each unit, as much as all budgets have left; false where a budget whose unit is asked for has nothing left. */
   extend(by: Amount): boolean
   /** What was really spent, be it more or less than `held`. Exactly once counts; later calls do nothing. */

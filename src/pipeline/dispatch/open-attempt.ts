@@ -9,16 +9,17 @@ import { type RouteTarget } from '../../routing/router.js'
 import { Attempt } from '../attempt/attempt.js'
 import { lacksPrice } from '../delivery/cost.js'
 import { type ExchangeView } from '../exchange.js'
-import { reserve } from './reserve.js'
+import { type Hold } from '../spending/hold.js'
+import { budgetsUnavailable, reserve } from './reserve.js'
 
 /** A target, and its breaker's permit to try it. */
 export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
 
 /**
- * Synchronous, unless the slot is shared with other nodes. The attempt holds slot and permit from here on; without an attempt the
+ * Synchronous, unless the slot is shared with other nodes, or a budget holds: then its reservation is written down first. The attempt holds slot and permit from here on; without an attempt the
  * permit is returned.
  * @throws misconfigured without a dialect, or without a price where one is required
- * @throws budget_exceeded where its budgets cannot pay it
+ * @throws budget_exceeded where its budgets cannot pay it; storage_unavailable where that cannot be written down
  * @throws overloaded when the provider or the target is at its concurrency limit
  */
 export function openAttempt(exchange: ExchangeView, right: Right): Attempt | Promise<Attempt> {
@@ -50,30 +51,39 @@ export function openAttempt(exchange: ExchangeView, right: Right): Attempt | Pro
 /** `isIn`: the provider's slot is held. */
 type Entry = { readonly dialect: Dialect; readonly isIn: boolean }
 
-function begin(exchange: ExchangeView, { routed, permit }: Right, { dialect, isIn }: Entry): Attempt {
+function begin(
+  exchange: ExchangeView,
+  { routed, permit }: Right,
+  { dialect, isIn }: Entry,
+): Attempt | Promise<Attempt> {
   const { limiter, metrics, breakers } = exchange.context
   if (isIn && enterTarget(limiter, routed)) {
     const attempt = new Attempt(exchange, { routed, dialect, permit })
-    if (exchange.budgets !== null) fund(exchange, exchange.budgets, { attempt, routed })
-    return attempt
+    return exchange.budgets === null ? attempt : fund(exchange, exchange.budgets, { attempt, routed })
   }
   breakers.giveBack(routed.target, permit)
   metrics.limitRejection('provider', 'concurrency')
   throw new GatewayError('overloaded', { message: `Provider ${routed.provider.name} is at its concurrency limit.` })
 }
 
+type Unfunded = { readonly attempt: Attempt; readonly routed: RouteTarget }
+
 /** Reserves for it; an attempt that cannot be paid holds nothing afterwards. */
-function fund(
-  exchange: ExchangeView,
-  budgets: BudgetSet,
-  { attempt, routed }: { attempt: Attempt; routed: RouteTarget },
-): void {
+function fund(exchange: ExchangeView, budgets: BudgetSet, { attempt, routed }: Unfunded): Promise<Attempt> {
   try {
-    attempt.hold(reserve(exchange, budgets, routed))
+    const hold = reserve(exchange, budgets, routed)
+    attempt.hold(hold)
+    return funded(attempt, hold)
   } catch (thrown) {
     attempt.close()
     throw thrown
   }
+}
+
+async function funded(attempt: Attempt, { written }: Hold): Promise<Attempt> {
+  if (await written) return attempt
+  attempt.close()
+  throw budgetsUnavailable()
 }
 
 /** If the target is full, the provider's slot is released. */

@@ -123,10 +123,13 @@ function capOf({ wanted, answers, clientCap, isVisible }: Output, payable: numbe
   return cap < clientCap ? cap : null
 }
 
+/** What is reserved cannot be told, or not be written down. */
+export function budgetsUnavailable(): GatewayError {
+  return new GatewayError('storage_unavailable', { message: 'The budgets are not available.', retryable: true })
+}
+
 function refusal({ budget, resetsAtMs, isUnavailable }: BudgetRefusal): GatewayError {
-  if (isUnavailable) {
-    return new GatewayError('storage_unavailable', { message: 'The budgets are not available.', retryable: true })
-  }
+  if (isUnavailable) return budgetsUnavailable()
   const until = resetsAtMs === null ? '' : ` It resets at ${new Date(resetsAtMs).toISOString()}.`
   return new GatewayError('budget_exceeded', {
     message: `The budget ${budget} has too little left for this request.${until}`,

@@ -45,6 +45,11 @@ export class Hold {
     return this.#parts.cap
   }
 
+  /** @see Reservation.written */
+  get written(): Promise<boolean> {
+    return this.#parts.reservation.written
+  }
+
   /** It is counted while it runs. */
   get isCounted(): boolean {
     return this.#parts.stepTokens !== null

@@ -165,11 +165,17 @@ test('a budget holds for the next reservation of every loop as soon as it is cre
   for (const loop of loops) t.equal(loop.budgetsOf({ owner: null, accountIndex: -1, model: 'x', user: null }), null)
 })
 
-test('what cannot be written down is not reserved, and unavailable instead of refused', async (t) => {
+test('what cannot be written down says so, and is given back', async (t) => {
   const rig = new BudgetRig()
   rig.writer.put(budget('a', 100))
-  const set = rig.setOf(rig.loop({ open: () => null, extend: () => undefined, settle: () => undefined }))
-  t.same(set.reserve(amount(1), amount(1)), { refused: true, budget: 'a', resetsAtMs: null, isUnavailable: true })
+  const open = () => ({ written: Promise.resolve(false) }) as never
+  const held = reserved(
+    rig.setOf(rig.loop({ open, extend: () => undefined, settle: () => undefined })),
+    amount(1),
+    amount(1),
+  )
+  t.equal(await held.written, false)
+  held.settle(amount(0))
   t.same(rig.usage('a'), { spent: 0, reserved: 0 })
   rig.writer.remove('budget_a')
   t.same(rig.refusals, [], 'it is no refusal by the budget')

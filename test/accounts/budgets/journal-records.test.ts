@@ -60,13 +60,17 @@ test('more records than there is memory for at first', async (t) => {
   t.same(charges[0], charge(500_500))
 })
 
-test('the last record can be taken away, and its places are known to the next one', async (t) => {
+test('reservations can be taken away; what else waits stays, and their places are known to the next one', async (t) => {
   const records = new JournalRecords()
   records.reserve(1, [charge(1)])
+  records.settle(7, 1, [charge(40)])
   records.reserve(2, [charge(20, 'budget_b')])
-  records.dropLast()
+  records.settle(8, 2, [charge(5), charge(6, 'budget_c')])
+  records.dropReservations()
   records.reserve(3, [charge(300, 'budget_b')])
-  t.same(readJournal(Buffer.concat([MAGIC, records.bytes]), 0).charges, [charge(1), charge(300, 'budget_b')])
+  const { charges, sequence } = readJournal(Buffer.concat([MAGIC, records.bytes]), 0)
+  t.same(charges, [charge(45), charge(6, 'budget_c'), charge(300, 'budget_b')])
+  t.equal(sequence, 2)
 })
 
 test('of a file that ends anywhere, all records that are whole are read', async (t) => {

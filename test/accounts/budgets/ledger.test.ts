@@ -1,5 +1,5 @@
 // The way of reservations and settlements to the database: written down first, stored once, and kept until that is known.
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -36,11 +36,7 @@ function setUp(t: Test, { maxJournalBytes = 1_000_000, base = tmpdir() } = {}) {
       for (const id of gone) database.sequences.delete(id)
     },
   })
-  const open = (nano: number): Entry => {
-    const entry = ledger.open([charge(nano)])
-    if (entry === null) throw new Error('not written')
-    return entry
-  }
+  const open = (nano: number): Entry => ledger.open([charge(nano)])
   const files = (): string[] => readdirSync(folder).sort()
   /** What a start would add to the sum. */
   const replayed = (): number => {
@@ -71,6 +67,31 @@ test('settlements are stored in batches, each once, and whatever is not stored i
   t.equal(database.calls.length, 2, 'nothing to store is no call')
 })
 
+test('what is reserved in one turn is in the journal before anybody is told so', async (t) => {
+  const { open, replayed, folder } = setUp(t)
+  const entries = [open(10), open(20)]
+  t.notOk(existsSync(folder), 'it waits')
+  const [first] = await Promise.all(entries.map(async ({ written }) => ((await written) ? replayed() : -1)))
+  t.equal(first, 30)
+  t.ok(await open(1).written)
+  t.equal(replayed(), 31)
+})
+
+test('who cannot be written down is told so, and nothing more is written of it', async (t) => {
+  const { root, ledger, open, replayed, database } = setUp(t)
+  writeFileSync(join(root, 'journal'), 'a file in place of the folder')
+  const [left, settled] = [open(10), open(20)]
+  ledger.settle(settled, [charge(5)])
+  t.same([await left.written, await settled.written], [false, false])
+  ledger.extend(left, [charge(3)])
+  ledger.settle(left, [charge(9)])
+  rmSync(join(root, 'journal'))
+  t.ok(await open(1).written)
+  t.equal(replayed(), 6, 'what was settled, and what is held')
+  t.ok(await ledger.store())
+  t.equal(database.sum, 5)
+})
+
 test('a batch whose answer is missing is sent again as it was, before anything later', async (t) => {
   const { ledger, database, open } = setUp(t)
   ledger.settle(open(10), [charge(10)])
@@ -93,6 +114,7 @@ test('nothing is stored whose records cannot be written: a crash would count it 
   if (disk === null) return void t.comment(NO_SMALL_DISK)
   const { ledger, database, open, replayed } = setUp(t, { base: disk })
   const entries = Array.from({ length: 200 }, () => open(10))
+  t.ok((await Promise.all(entries.map(({ written }) => written))).every(Boolean))
   const filling = join(disk, 'filling')
   writeFileSync(filling, '')
   try {

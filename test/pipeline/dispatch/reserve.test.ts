@@ -122,6 +122,17 @@ test('where the budgets are not known, a request waits for another day: 503', as
   t.equal(rig.calls.length, 0)
 })
 
+test('what cannot be written down is not sent, and holds nothing: 503', async (t) => {
+  const { desk, rig } = setUp()
+  desk.isWritten = false
+  const sink = await rig.ask({ model: 'pair' })
+  await turn()
+  t.equal(sink.answers[0]?.status, 503)
+  t.equal(rig.calls.length, 0)
+  t.same(desk.reserved, { nano: 0, tokens: 0 })
+  t.same(desk.spent, { nano: 0, tokens: 0 })
+})
+
 test('a cheaper fallback may be paid where the first target cannot', async (t) => {
   const { desk, rig } = setUp({ nano: 20_000 })
   await rig.ask({ model: 'pair' })
