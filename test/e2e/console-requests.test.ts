@@ -55,7 +55,7 @@ test('requests and providers', IN_CHROMIUM, async (t) => {
         await page.getByRole('heading', { name: 'Attempts' }).waitFor()
         t.match(await page.locator('.attempts li').first().textContent(), /^dead\/m: .*upstream_unreachable/)
         const spans = await page.locator('.waterfall li').allTextContents()
-        t.match(spans.join('\n'), /dead\/m: .*\nTo the first token.*ms\nTokens.*ms/)
+        t.match(spans.join('\n'), /dead\/m: .*\n(?:Connecting.*ms\n)?To the first token.*ms\nTokens.*ms/)
         t.same(await check(), [], JSON.stringify(look))
         await picture('request')
         await page.getByRole('button', { name: 'Copy as curl' }).click()
