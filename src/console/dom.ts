@@ -1,4 +1,4 @@
-// Elements of the pages. Strings become text nodes and nothing else: names, prompts and answers of models are never markup.
+// Elements of the pages, and inputs with their labels. Strings become text nodes and nothing else: names, prompts and answers of models are never markup.
 
 type Attribute = string | number | boolean | ((event: Event) => void)
 export type Child = Node | string | null
@@ -37,4 +37,18 @@ export function setText(node: Node, text: string): void {
 /** Puts these in place of what an element contains. */
 export function fill(parent: Element, ...children: readonly Child[]): void {
   parent.replaceChildren(...children.filter((child) => child !== null))
+}
+
+/** An input with its label. */
+export function field(label: string, input: HTMLElement, hint = ''): HTMLElement {
+  const said = hint === '' ? null : element('span', { class: 'hint', id: `${input.id}-hint` }, hint)
+  if (said !== null) input.setAttribute('aria-describedby', said.id)
+  return element('div', { class: 'field' }, element('label', { for: input.id }, label), input, said)
+}
+
+/** A choice with its values and what they are called. */
+export function choice(id: string, options: readonly (readonly [value: string, label: string])[]): HTMLSelectElement {
+  const select = element('select', { id })
+  for (const [value, label] of options) select.append(element('option', { value }, label))
+  return select
 }

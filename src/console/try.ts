@@ -3,8 +3,6 @@
 import { byId, element, fill } from './dom.js'
 import { createPlayground } from './playground/playground.js'
 
-const CHAT_PATH = '/v1/chat/completions'
-
 async function open(page: HTMLElement): Promise<void> {
   const models = await listModels()
   if (models.length === 0) {
@@ -21,9 +19,9 @@ async function open(page: HTMLElement): Promise<void> {
   fill(
     page,
     createPlayground({
-      ...{ models, url: location.origin + CHAT_PATH, needsKey: false },
-      send: (body, signal) =>
-        fetch(CHAT_PATH, {
+      ...{ models, origin: location.origin, needsKey: false },
+      send: (path, body, signal) =>
+        fetch(`/${path}`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify(body),

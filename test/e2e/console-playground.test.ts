@@ -44,6 +44,55 @@ test('the playground', IN_CHROMIUM, async (t) => {
     t.match(await gateway.logLine(({ key }) => key === 'app'), { outcome: 'complete', path: /^\/admin\/v1\/try\// })
   })
 
+  await t.test('each API streams, and what a model calls is text, whatever it is', async (t) => {
+    const name = 'look_up'
+    const parameters = { type: 'object', properties: { place: { type: 'string' } }, required: ['place'] }
+    const forms = [
+      ['Chat completions', { type: 'function', function: { name, parameters } }],
+      ['Messages', { name, input_schema: parameters }],
+      ['Responses', { type: 'function', name, parameters }],
+    ] as const
+    for (const look of LOOKS) {
+      const { page, faults, check, picture } = await openConsole(t, url, look, { at: '#/try?key=app' })
+      await page.getByLabel('Model', { exact: true }).fill('openai/tools')
+      await page.getByLabel('Beside it').fill('anthropic/tools')
+      await page.getByText('Tools', { exact: true }).press('Enter')
+      for (const [api, tool] of forms) {
+        await page.getByLabel('API').selectOption(api)
+        await page.getByLabel('Tools as JSON').fill(JSON.stringify([tool]))
+        await page.getByRole('button', { name: 'Send' }).click()
+        for (const index of [0, 1]) {
+          await page
+            .locator('.answer')
+            .nth(index)
+            .getByText(/^look_up \{.*"place":.*\}$/)
+            .waitFor()
+          await page
+            .locator('.answer-view')
+            .nth(index)
+            .getByText(/^Complete \(\w+\)\.$/)
+            .waitFor()
+        }
+        t.match(await page.locator('.figures').first().textContent(), /First token\d+ ms.*Tokens\d+Cost/, api)
+      }
+      t.match(await page.getByRole('region', { name: 'Code' }).textContent(), /v1\/responses'.*look_up/)
+      t.same(await check(), [], JSON.stringify(look))
+      await picture('playground-tools')
+      await page.getByLabel('Tools as JSON').fill('{')
+      await page.getByText('Tools', { exact: true }).press('Enter')
+      await page.getByRole('button', { name: 'Send' }).click()
+      await page.getByLabel('Tools as JSON').waitFor()
+      t.match(
+        await page
+          .getByLabel('Tools as JSON')
+          .evaluate((input: { validationMessage: string }) => input.validationMessage),
+        /^Tools must be a JSON list/,
+      )
+      t.same(faults, [])
+      await page.context().close()
+    }
+  })
+
   await t.test('stopping cuts the trial off, and who may only look sends none', async (t) => {
     const { page } = await openConsole(t, url, DESK, { at: '#/try?key=app' })
     await page.getByLabel('Model', { exact: true }).fill('openai/lorem')

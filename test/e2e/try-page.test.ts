@@ -25,6 +25,12 @@ test('the try-it page', IN_CHROMIUM, async (t) => {
       t.match(await page.locator('.figures').textContent(), /First token\d+ msRate[\d.]+ tokens\/sTokens\d+$/)
       t.same(await check(), [], JSON.stringify(look))
       await picture('try')
+      await page.getByLabel('API').selectOption('Messages')
+      await page.getByLabel('Prompt').fill('Of lakes as well.')
+      await page.keyboard.press('Control+Enter')
+      await page.locator('.answer', { hasText: 'Of lakes as well.' }).waitFor()
+      await page.getByText('Complete (end_turn).').waitFor()
+      await page.getByLabel('API').selectOption('Chat completions')
 
       await page.getByRole('button', { name: 'curl' }).click()
       await page.getByText('Copied as curl.').waitFor()

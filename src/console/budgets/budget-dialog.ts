@@ -1,8 +1,8 @@
 // A new budget: whose it is, and how much of what may be spent in which time. What is typed is sent as it is; the API judges it.
 import { type AdminApi } from '../api.js'
-import { element } from '../dom.js'
+import { choice, element, field } from '../dom.js'
 import { openDialog } from '../shell/dialogs.js'
-import { choice, field, Notice } from '../shell/parts.js'
+import { Notice } from '../shell/parts.js'
 import { amountBody, readScope, scopeOf } from './budget-record.js'
 
 const KINDS = [

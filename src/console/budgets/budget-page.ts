@@ -1,7 +1,7 @@
 // One budget: what is used of it, and how its limit is changed, its spend adjusted, and it is deleted.
-import { type Child, element } from '../dom.js'
+import { type Child, choice, element, field } from '../dom.js'
 import { clockTime } from '../format.js'
-import { actionButton, choice, facts, field } from '../shell/parts.js'
+import { actionButton, facts } from '../shell/parts.js'
 import { placeHref } from '../shell/place.js'
 import { RecordPage } from '../shell/record-page.js'
 import { type OpenScreen, type ScreenGround } from '../shell/screen.js'

@@ -1,6 +1,5 @@
 // The form of a key: its name where it is new, and what it may do. What is typed is sent as it is; the API judges it.
-import { element } from '../dom.js'
-import { field } from '../shell/parts.js'
+import { element, field } from '../dom.js'
 import { type KeyRecord, localTime, readCount, readList, readLocalTime } from './key-record.js'
 
 export type KeyForm = {

@@ -1,9 +1,9 @@
 // Keys and teams: who may use the gateway, and how much. A key leads to a page of its own, where it is changed.
 import { ApiError, withQuery } from '../api.js'
-import { element, setText } from '../dom.js'
+import { element, field, setText } from '../dom.js'
 import { clockTime, orNone } from '../format.js'
 import { openDialog } from '../shell/dialogs.js'
-import { field, Notice } from '../shell/parts.js'
+import { Notice } from '../shell/parts.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'

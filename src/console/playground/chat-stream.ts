@@ -1,6 +1,6 @@
-// One streamed chat as the playground reads it: frames of the chat completions API, with the times that a reader notices. It touches no
-// page.
+// One streamed chat as the playground reads it, with the times that a reader notices. It touches no page.
 import { readEvents } from '../event-stream.js'
+import { type ChatApi, type ChatReader } from './chat-api.js'
 
 /** What is known so far. */
 export type ChatFacts = {
@@ -24,38 +24,22 @@ export type ChatEvents = {
   readonly onFacts: (facts: ChatFacts) => void
 }
 
-type Chunk = {
-  readonly choices?: readonly {
-    readonly delta?: {
-      readonly content?: string | null
-      readonly reasoning_content?: string | null
-      readonly tool_calls?: readonly { readonly function?: { readonly name?: string; readonly arguments?: string } }[]
-    }
-    readonly finish_reason?: string | null
-  }[]
-  readonly usage?: { readonly completion_tokens?: number } | null
-  readonly error?: { readonly message?: unknown } | null
-}
-
 const SEC_MS = 1000
 
-/** The body of such a chat. */
-export function chatBody(model: string, prompt: string): object {
-  const messages = [{ role: 'user', content: prompt }]
-  return { model, stream: true, stream_options: { include_usage: true }, messages }
+/** A chat to send. `nowMs`: a clock that does not jump. */
+export type SentChat = {
+  readonly api: Pick<ChatApi, 'read'>
+  readonly send: () => Promise<Response>
+  readonly nowMs: () => number
 }
 
-/** Sends a chat and reads it to its end. Never rejects. `nowMs`: a clock that does not jump. */
-export async function readChat(
-  send: () => Promise<Response>,
-  events: ChatEvents,
-  nowMs: () => number,
-): Promise<ChatEnd> {
+/** Sends a chat and reads it to its end. Never rejects. */
+export async function readChat({ api, send, nowMs }: SentChat, events: ChatEvents): Promise<ChatEnd> {
   const reading = new ChatReading(events, nowMs)
   try {
     const response = await send()
     if (!response.ok) return { kind: 'failed', message: messageOf(response.status, await response.text()) }
-    for await (const { data } of readEvents(response)) reading.take(data)
+    for await (const { data } of readEvents(response)) api.read(data, reading)
     return reading.end
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'AbortError') return { kind: 'stopped' }
@@ -63,7 +47,7 @@ export async function readChat(
   }
 }
 
-class ChatReading {
+class ChatReading implements ChatReader {
   readonly #events: ChatEvents
   readonly #nowMs: () => number
   readonly #sentAtMs: number
@@ -87,34 +71,30 @@ class ChatReading {
     return { kind: 'complete', finishReason: this.#finishReason }
   }
 
-  take(data: string): void {
-    if (data === '[DONE]') this.#hasMarker = true
-    else this.#takeChunk(JSON.parse(data) as Chunk)
-  }
-
-  #takeChunk({ choices = [], usage, error }: Chunk): void {
-    if (error != null) this.#failure = typeof error.message === 'string' ? error.message : 'The stream failed.'
-    for (const { delta = {}, finish_reason: reason } of choices) {
-      this.#takeText('thinking', delta.reasoning_content ?? '')
-      this.#takeText('answer', delta.content ?? '')
-      for (const { function: call } of delta.tool_calls ?? []) {
-        this.#takeText('answer', `${call?.name === undefined ? '' : `${call.name} `}${call?.arguments ?? ''}`)
-      }
-      if (typeof reason === 'string') this.#finishReason = reason
-    }
-    if (typeof usage?.completion_tokens === 'number') {
-      this.#tokens = usage.completion_tokens
-      this.#isReported = true
-      this.#tell()
-    }
-  }
-
-  #takeText(kind: 'answer' | 'thinking', text: string): void {
+  text(kind: 'answer' | 'thinking', text: string): void {
     if (text === '') return
     this.#firstAtMs ??= this.#nowMs()
     if (!this.#isReported) this.#tokens += 1
     this.#events.onText(kind, text)
     this.#tell()
+  }
+
+  finish(reason: string): void {
+    this.#finishReason = reason
+  }
+
+  usage(outputTokens: number): void {
+    this.#tokens = outputTokens
+    this.#isReported = true
+    this.#tell()
+  }
+
+  fail(message: unknown): void {
+    this.#failure = typeof message === 'string' ? message : 'The stream failed.'
+  }
+
+  close(): void {
+    this.#hasMarker = true
   }
 
   #tell(): void {

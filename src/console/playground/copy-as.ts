@@ -1,8 +1,10 @@
 // A request of the playground as code to paste: for a shell, JavaScript, Python; none of them needs a package.
+import { type ChatApi } from './chat-api.js'
 
 export type CopiedRequest = {
   readonly url: string
   readonly body: object
+  readonly api: Pick<ChatApi, 'textOf'>
   /** The gateway has keys: the code reads one from the environment. */
   readonly needsKey: boolean
 }
@@ -32,7 +34,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }
 
-function scriptOf({ url, body, needsKey }: CopiedRequest): string {
+function scriptOf({ url, body, needsKey, api }: CopiedRequest): string {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the template of the copied code
   const auth = needsKey ? ', authorization: `Bearer ${process.env.SLUICE_KEY}`' : ''
   return `const response = await fetch(${JSON.stringify(url)}, {
@@ -47,14 +49,14 @@ for await (const bytes of response.body) {
   rest = lines.pop()
   for (const line of lines) {
     if (!line.startsWith('data: {')) continue
-    const { choices } = JSON.parse(line.slice(6))
-    process.stdout.write(choices[0]?.delta.content ?? '')
+    const event = JSON.parse(line.slice(6))
+    process.stdout.write(${api.textOf.JavaScript})
   }
 }
 `
 }
 
-function pythonOf({ url, body, needsKey }: CopiedRequest): string {
+function pythonOf({ url, body, needsKey, api }: CopiedRequest): string {
   const auth = needsKey ? ', "authorization": "Bearer " + os.environ["SLUICE_KEY"]' : ''
   return `import json${needsKey ? ', os' : ''}, urllib.request
 
@@ -64,8 +66,7 @@ request = urllib.request.Request(${JSON.stringify(url)}, json.dumps(body).encode
 with urllib.request.urlopen(request) as response:
     for line in response:
         if line.startswith(b"data: {"):
-            choices = json.loads(line[6:])["choices"]
-            if choices:
-                print(choices[0]["delta"].get("content") or "", end="", flush=True)
+            event = json.loads(line[6:])
+            print(${api.textOf.Python}, end="", flush=True)
 `
 }

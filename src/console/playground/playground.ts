@@ -1,16 +1,18 @@
 // The playground: a prompt, a model or two side by side, the answers as they stream, and the request as code. The try-it page is this
 // alone.
-import { element, fill, setText } from '../dom.js'
+import { choice, element, field, fill, setText } from '../dom.js'
 import { AnswerView } from './answer-view.js'
-import { chatBody, readChat } from './chat-stream.js'
+import { CHAT_APIS, type ChatApi, readTools } from './chat-api.js'
+import { readChat } from './chat-stream.js'
 import { COPY_LANGUAGES, type CopyLanguage, codeOf } from './copy-as.js'
 
 export type PlaygroundOptions = {
   /** Names of models, the first of which is chosen. */
   readonly models: readonly string[]
-  readonly send: (body: object, signal: AbortSignal) => Promise<Response>
-  /** Where clients post the same, for the code. */
-  readonly url: string
+  /** Posts to a path of the client APIs, which has no slash before it. */
+  readonly send: (path: string, body: object, signal: AbortSignal) => Promise<Response>
+  /** Where clients find these paths, for the code. */
+  readonly origin: string
   readonly needsKey: boolean
   /** What an answer has cost, by its request id, once it has ended; absent where that is not known. Then there is also but one model. */
   readonly costOf?: (requestId: string) => Promise<string>
@@ -27,26 +29,37 @@ const NO_MODEL = ''
 
 /** Builds it. */
 export function createPlayground(options: PlaygroundOptions): Playground {
-  const { models, url, needsKey, costOf } = options
+  const { models, origin, needsKey, costOf } = options
   // Not every model that can be asked for is listed.
   const facts = { isFree: costOf !== undefined, hasCost: costOf !== undefined }
   const lanes = [createLane('model', 'Model', { ...facts, models })]
   if (costOf !== undefined) lanes.push(createLane('beside', 'Beside it', { ...facts, models: [NO_MODEL, ...models] }))
+  const api = choice(
+    'api',
+    CHAT_APIS.map(({ path, name }) => [path, name] as const),
+  )
+  const tools = element('textarea', { id: 'tools', rows: 4, spellcheck: false })
   const prompt = element('textarea', { id: 'prompt', rows: 4, required: true, spellcheck: false }, FIRST_PROMPT)
   const send = element('button', { type: 'submit', class: 'main', 'aria-keyshortcuts': 'Control+Enter' }, 'Send')
   const stop = element('button', { type: 'button', disabled: true }, 'Stop')
   let running: AbortController | null = null
+  const chosenApi = (): ChatApi => CHAT_APIS.find(({ path }) => path === api.value) ?? CHAT_APIS[0]
+  const bodyFor = (chosen: ChatApi, model: string): object =>
+    chosen.body({ model: model.trim(), prompt: prompt.value, tools: toolsOf(tools) })
 
   const runLane = async ({ model, view }: Lane, signal: AbortSignal): Promise<void> => {
+    const asked = chosenApi()
+    const body = bodyFor(asked, model.value)
     view.begin()
     let requestId = ''
     const ask = async (): Promise<Response> => {
-      const response = await options.send(chatBody(model.value.trim(), prompt.value), signal)
+      const response = await options.send(asked.path, body, signal)
       requestId = response.headers.get('x-request-id') ?? ''
       return response
     }
     const onText = (kind: 'answer' | 'thinking', text: string): void => view.add(kind, text)
-    view.end(await readChat(ask, { onText, onFacts: (facts) => view.show(facts) }, () => performance.now()))
+    const sent = { api: asked, send: ask, nowMs: () => performance.now() }
+    view.end(await readChat(sent, { onText, onFacts: (facts) => view.show(facts) }))
     if (costOf !== undefined && requestId !== '') view.showCost(await costOf(requestId))
   }
   const run = async (): Promise<void> => {
@@ -66,11 +79,22 @@ export function createPlayground(options: PlaygroundOptions): Playground {
     if (document.activeElement === document.body) (isRunning ? stop : send).focus()
   }
   stop.addEventListener('click', () => running?.abort())
+  const more = element(
+    'details',
+    {},
+    element('summary', {}, 'Tools'),
+    field('Tools as JSON', tools, 'A list in the form of the API. What a model calls is shown, and not run.'),
+  )
+  // The browser says what is wrong only where it can be seen.
+  tools.addEventListener('invalid', () => {
+    more.open = true
+  })
   const form = element(
     'form',
     { class: 'ask', 'aria-label': 'Request' },
-    element('div', { class: 'models' }, ...lanes.map(({ chosen }) => chosen)),
-    element('div', { class: 'field' }, element('label', { for: 'prompt' }, 'Prompt'), prompt),
+    element('div', { class: 'models' }, field('API', api), ...lanes.map(({ chosen }) => chosen)),
+    field('Prompt', prompt),
+    more,
     element('div', { class: 'buttons' }, send, stop, element('span', { class: 'hint' }, 'Ctrl+Enter sends.')),
   )
   form.addEventListener('submit', (event) => {
@@ -80,13 +104,27 @@ export function createPlayground(options: PlaygroundOptions): Playground {
   form.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit()
   })
-  const code = createCopyAs((language) =>
-    codeOf(language, { url, body: chatBody(lanes[0]?.model.value ?? '', prompt.value), needsKey }),
-  )
+  const code = createCopyAs((language) => {
+    const asked = chosenApi()
+    const body = bodyFor(asked, lanes[0]?.model.value ?? '')
+    return codeOf(language, { url: `${origin}/${asked.path}`, body, needsKey, api: asked })
+  })
   form.addEventListener('input', code.renew)
   const answers = element('div', { class: 'answers' }, ...lanes.map(({ view }) => view.root))
   const root = element('div', { class: 'playground' }, form, answers, code.root)
   return { root, close: () => running?.abort() }
+}
+
+/** What is typed there; none while it is no list, which keeps the form from being sent. */
+function toolsOf(input: HTMLTextAreaElement): unknown[] {
+  try {
+    const tools = readTools(input.value)
+    input.setCustomValidity('')
+    return tools
+  } catch (thrown) {
+    input.setCustomValidity(`Tools must be a JSON list: ${thrown instanceof Error ? thrown.message : 'unknown'}`)
+    return []
+  }
 }
 
 /** A model and its answer. */

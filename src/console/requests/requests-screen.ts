@@ -1,8 +1,8 @@
 // Requests: the last ones that have ended. What is asked for is in the address; each leads to a page of its own.
 import { ApiError, withQuery } from '../api.js'
-import { element, setText } from '../dom.js'
+import { element, field, setText } from '../dom.js'
 import { clockTime, count, duration, money, orNone } from '../format.js'
-import { copyButton, curlOf, field } from '../shell/parts.js'
+import { copyButton, curlOf } from '../shell/parts.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'

@@ -1,14 +1,7 @@
-// Parts that several screens have: fields, facts, a button that copies, a change that may be refused.
+// Parts that several screens have: facts, a button that copies, a change that may be refused.
 import { ApiError } from '../api.js'
 import { type Child, element, setText } from '../dom.js'
 import { visibleText } from '../visible-text.js'
-
-/** An input with its label. */
-export function field(label: string, input: HTMLElement, hint = ''): HTMLElement {
-  const said = hint === '' ? null : element('span', { class: 'hint', id: `${input.id}-hint` }, hint)
-  if (said !== null) input.setAttribute('aria-describedby', said.id)
-  return element('div', { class: 'field' }, element('label', { for: input.id }, label), input, said)
-}
 
 /** Names and values, one below the other. */
 export function facts(rows: readonly (readonly [name: string, value: Child])[]): HTMLElement {
@@ -23,13 +16,6 @@ export function facts(rows: readonly (readonly [name: string, value: Child])[]):
 /** A button that does something that takes a while. */
 export function actionButton(label: string, act: () => Promise<void>, kind = ''): HTMLElement {
   return element('button', { type: 'button', class: kind, click: () => void act() }, label)
-}
-
-/** A choice with its values and what they are called. */
-export function choice(id: string, options: readonly (readonly [value: string, label: string])[]): HTMLSelectElement {
-  const select = element('select', { id })
-  for (const [value, label] of options) select.append(element('option', { value }, label))
-  return select
 }
 
 /** A button that copies a text and says so. */

@@ -1,9 +1,9 @@
 // Spend: what was spent in some days, by day, team, key, model, provider, tag or end user, as a chart, a table and CSV. What is asked for
 // is in the address.
 import { ApiError, withQuery } from '../api.js'
-import { element, fill, setText } from '../dom.js'
+import { element, field, fill, setText } from '../dom.js'
 import { count, money } from '../format.js'
-import { copyButton, curlOf, field, Notice } from '../shell/parts.js'
+import { copyButton, curlOf, Notice } from '../shell/parts.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'

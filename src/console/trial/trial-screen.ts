@@ -1,10 +1,9 @@
 // The playground in the console: any model that a key may use, two side by side, with what each answer has cost. A trial is a request of
 // that key as any other: limited, metered and logged.
 import { ApiError, withQuery } from '../api.js'
-import { element, fill } from '../dom.js'
+import { element, field, fill } from '../dom.js'
 import { money } from '../format.js'
 import { createPlayground, type Playground } from '../playground/playground.js'
-import { field } from '../shell/parts.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 
@@ -12,7 +11,6 @@ type Named = { readonly data: readonly { readonly name: string }[] }
 type Models = { readonly data: readonly { readonly id: string }[] }
 type Server = { readonly host: string; readonly port: number; readonly tls: object | null }
 
-const CHAT_PATH = 'v1/chat/completions'
 /** A request is in the list as soon as it has settled, which may be after its client has seen the end. */
 const COST_TRIES = 5
 const COST_EVERY_MS = 200
@@ -89,10 +87,10 @@ class TryView {
       api.get<{ readonly config: { readonly server: Server } }>('/config', this.#signal),
     ])
     const models = data.map(({ id }) => id)
-    const path = withQuery(`/try/${encodeURIComponent(CHAT_PATH)}`, { key })
     this.#playground = createPlayground({
-      ...{ models, url: `${originOf(config.server)}/${CHAT_PATH}`, needsKey: key !== null },
-      send: (body, signal) => api.pass('POST', path, { body, signal }),
+      ...{ models, origin: originOf(config.server), needsKey: key !== null },
+      send: (path, body, signal) =>
+        api.pass('POST', withQuery(`/try/${encodeURIComponent(path)}`, { key }), { body, signal }),
       costOf: (requestId) => this.#costOf(requestId),
     })
     fill(this.#stage, this.#playground.root)

@@ -1,6 +1,7 @@
 // A chat as the playground reads it, from a response whose bytes are cut anywhere.
 import { test } from 'tap'
-import { type ChatFacts, chatBody, readChat } from '../../../src/console/playground/chat-stream.js'
+import { CHAT_APIS } from '../../../src/console/playground/chat-api.js'
+import { type ChatFacts, readChat } from '../../../src/console/playground/chat-stream.js'
 
 const frame = (chunk: object | string): string =>
   `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`
@@ -28,9 +29,8 @@ async function read(text: string, pieceBytes = 7, status = 200) {
     seen[kind] += more
   }
   const end = await readChat(
-    async () => new Response(body, { status }),
+    { api: CHAT_APIS[0], send: async () => new Response(body, { status }), nowMs: clock },
     { onText, onFacts: (fact) => facts.push(fact) },
-    clock,
   )
   return { end, seen, last: facts.at(-1) }
 }
@@ -71,20 +71,8 @@ test('a stream without its marker, an error in it and a refusal are failures in 
 
 test('an aborted request is stopped, a lost connection failed', async (t) => {
   const events = { onText: () => {}, onFacts: () => {} }
-  const stopped = await readChat(
-    () => Promise.reject(new DOMException('x', 'AbortError')),
-    events,
-    () => 0,
-  )
-  t.same(stopped, { kind: 'stopped' })
-  const lost = await readChat(
-    () => Promise.reject(new TypeError('Failed to fetch')),
-    events,
-    () => 0,
-  )
-  t.match(lost, { kind: 'failed', message: /Failed to fetch/ })
-})
-
-test('asks for the usage, so that tokens are not estimated for ever', async (t) => {
-  t.match(chatBody('a', 'Hi'), { model: 'a', stream: true, stream_options: { include_usage: true } })
+  const ended = (thrown: Error) =>
+    readChat({ api: CHAT_APIS[0], send: () => Promise.reject(thrown), nowMs: () => 0 }, events)
+  t.same(await ended(new DOMException('x', 'AbortError')), { kind: 'stopped' })
+  t.match(await ended(new TypeError('Failed to fetch')), { kind: 'failed', message: /Failed to fetch/ })
 })

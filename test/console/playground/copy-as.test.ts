@@ -1,11 +1,22 @@
 // The copied code is what it was made from, whatever the prompt contains: each program is run by its own interpreter as far as it parses.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { test } from 'tap'
+import { CHAT_APIS } from '../../../src/console/playground/chat-api.js'
 import { COPY_LANGUAGES, codeOf } from '../../../src/console/playground/copy-as.js'
 
+const run = promisify(execFile)
 const URL = 'http://127.0.0.1:3000/v1/chat/completions'
 const HOSTILE = `it's "quoted" $HOME \`id\` \\ \${process.exit(1)} </script>\n'''"""`
-const REQUEST = { url: URL, body: { model: 'a', messages: [{ role: 'user', content: HOSTILE }] }, needsKey: false }
+const REQUEST = {
+  url: URL,
+  api: CHAT_APIS[0],
+  body: { model: 'a', messages: [{ role: 'user', content: HOSTILE }] },
+  needsKey: false,
+}
 
 test('a shell passes the body of the copied curl on as it is', async (t) => {
   const command = codeOf('curl', REQUEST)
@@ -45,5 +56,28 @@ test('where keys are needed the code reads one from the environment', async (t) 
   for (const language of COPY_LANGUAGES) {
     t.match(codeOf(language, { ...REQUEST, needsKey: true }), 'SLUICE_KEY', language)
     t.notMatch(codeOf(language, REQUEST), /SLUICE_KEY|authorization/i, language)
+  }
+})
+
+test('the copied programs print the text of an answer in each API', async (t) => {
+  const events = [
+    [{ choices: [{ delta: { content: 'Flüsse' } }] }, { choices: [], usage: {} }],
+    [{ type: 'message_start' }, { type: 'content_block_delta', delta: { type: 'text_delta', text: 'Flüsse' } }],
+    [{ type: 'response.created' }, { type: 'response.output_text.delta', delta: 'Flüsse' }],
+  ]
+  let answer = ''
+  const server = createServer((_req, res) => res.end(answer))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  for (const [index, api] of CHAT_APIS.entries()) {
+    answer = `: keepalive\n\n${(events[index] ?? []).map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')}data: [DONE]\n\n`
+    const request = { ...REQUEST, url, api }
+    const script = await run(process.execPath, ['--input-type=module', '-e', codeOf('JavaScript', request)])
+    t.equal(script.stdout, 'Flüsse', api.name)
+    const python = await run('python3', ['-c', codeOf('Python', request)]).catch((error: { code?: string }) => error)
+    if ('stdout' in python) t.equal(python.stdout, 'Flüsse', api.name)
+    else t.equal(python.code, 'ENOENT')
   }
 })
