@@ -87,7 +87,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
         ...[ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop), joinAccounts(loop, place)],
         ...[ground.responses.start(() => loop.current.log), ground.spans?.start()],
       ])
-      admin = loop.ground.tap === null ? null : await joinAdmin(loop, place)
+      admin = loop.ground.tap === null ? null : await joinAdmin(loop, place, server)
       // Before clients come: an address that cannot be had is no reason to cut them off.
       if (loopIndex === 0) adminUrl = (await admin?.listen()) ?? null
       const bound = await server.listen()
@@ -167,9 +167,9 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
 }
 
 /** Loaded only where it is on. */
-async function joinAdmin(loop: Loop, place: LoopPlace): Promise<LoopAdmin> {
+async function joinAdmin(loop: Loop, place: LoopPlace, server: Server): Promise<LoopAdmin> {
   const { LoopAdmin } = await import('./gateway/admin/loop-admin.js')
-  return new LoopAdmin(loop, place)
+  return new LoopAdmin(loop, place, () => server.isRefusing)
 }
 
 /** Of streams without readers, and of requests without anyone who waits. */

@@ -4,6 +4,7 @@ import { type KeyConfig } from '../config/types.js'
 import { type JsonObject } from '../model/json.js'
 import { type ClientRequest, type ExchangeHandle } from '../pipeline/client.js'
 import { type Sink } from '../pipeline/sink.js'
+import { type ClientOrigin } from '../telemetry/records.js'
 import { type Audit } from './audit.js'
 import { type AllLoops } from './loops/all-loops.js'
 
@@ -49,10 +50,14 @@ export type Trials = {
   readonly paths: readonly string[]
   /** Names of the models that the key may use. @throws not_found, invalid_request, conflict for a key that may do nothing */
   models(key: string | null): Promise<readonly string[]>
-  /** What begins such a request. @throws the same; what refuses a new request of this key */
+  /** What begins such a request. @throws the same; what refuses a new request of this key, such as a drain */
   prepare(key: string | null, path: string): Promise<(trial: Trial, sink: Sink) => ExchangeHandle>
 }
-export type Trial = Pick<ClientRequest, 'requestId' | 'acceptedAtMs' | 'origin' | 'body'>
+export type Trial = Pick<ClientRequest, 'requestId' | 'acceptedAtMs' | 'body'> & {
+  readonly origin: ClientOrigin
+  /** Whether the operator who began it may still do so. */
+  readonly isAllowed: () => boolean
+}
 
 export type AdminContext = {
   /** Name of this machine. */

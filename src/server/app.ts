@@ -107,6 +107,8 @@ export type Server = {
   readonly build: string
   /** Requests and sockets open on this event loop. */
   readonly open: Readonly<OpenCount>
+  /** New requests are rejected. */
+  readonly isRefusing: boolean
   /** The routing table, as in the API's document; without HEAD and OPTIONS, which follow from it. */
   readonly routes: readonly RouteRow[]
   /**
@@ -155,6 +157,9 @@ export function createServer(options: ServerOptions): Server {
   return {
     build: engine.build,
     open: front.open,
+    get isRefusing() {
+      return state.isRefusing
+    },
     routes,
     async listen() {
       let port = 0

@@ -1,7 +1,9 @@
 // Trials against a real gateway: under which key, at which path, and what is on record.
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { READ_KEY, startConsole, WRITE_KEY } from '../helpers/console.js'
+import { reload } from '../helpers/reload.js'
 
 const CHAT = 'v1%2Fchat%2Fcompletions'
 const MODELS = { fast: 'openai/echo', calm: 'anthropic/echo' }
@@ -59,4 +61,58 @@ test('without gateway keys a trial needs none', async (t) => {
   })
   t.equal(answer.status, 200)
   t.match(await gateway.exchange(answer.headers.get('x-request-id') ?? ''), { key: null, outcome: 'complete' })
+})
+
+const SECOND_KEY = 'admin-second-key-0123456789'
+const SLOW = { model: 'openai/lorem', stream: true, max_tokens: 10_000, messages: BODY.messages }
+const tryBy = (admin: string, key: string, body: object) =>
+  fetch(`${admin}/admin/v1/try/${CHAT}?key=app`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+
+test('a trial that is begun during a drain is refused like any other request', async (t) => {
+  const server = { drainMs: 60_000, drainGraceMs: 0 }
+  const { gateway, admin } = await startConsole(t, { tokensPerSec: 20, config: { server } })
+  const running = await tryBy(admin, WRITE_KEY, SLOW)
+  t.equal(running.status, 200)
+  gateway.child.kill('SIGTERM')
+  let answer = await tryBy(admin, WRITE_KEY, BODY)
+  while (answer.status === 200) {
+    await answer.text()
+    answer = await tryBy(admin, WRITE_KEY, BODY)
+  }
+  t.equal(answer.status, 503)
+  t.match(await answer.json(), { error: { code: 'draining' } })
+  // The trial that ran is what the drain waits for.
+  const ended = once(gateway.child, 'exit')
+  await running.body?.cancel()
+  t.same(await ended, [0, null])
+})
+
+test('a trial that runs is cancelled when a reload removes the admin key that began it, and no other is', async (t) => {
+  const keys = [
+    { name: 'board', key: READ_KEY, role: 'read' },
+    { name: 'second', key: SECOND_KEY, role: 'write' },
+  ]
+  const { gateway, admin, config } = await startConsole(t, { config: { admin: { port: 0, keys } } })
+  const running = await tryBy(admin, SECOND_KEY, SLOW)
+  const other = await tryBy(admin, WRITE_KEY, SLOW)
+  t.same([running.status, other.status], [200, 200])
+  const line = await reload(gateway, { ...config, admin: { port: 0, keys: keys.slice(0, 1) } })
+  t.equal(line.msg, 'configuration reloaded')
+  t.match(await running.text(), /"error":/)
+  const id = running.headers.get('x-request-id') ?? ''
+  t.match(await gateway.exchange(id), { outcome: 'client_gone', cancelledBy: 'reload' })
+  const reader = other.body?.getReader()
+  t.equal((await reader?.read())?.done, false)
+  const { data } = (await (
+    await fetch(`${admin}/admin/v1/streams`, { headers: { authorization: `Bearer ${WRITE_KEY}` } })
+  ).json()) as { data: { requestId: string }[] }
+  t.same(
+    data.map(({ requestId }) => requestId),
+    [other.headers.get('x-request-id')],
+  )
+  await reader?.cancel()
 })

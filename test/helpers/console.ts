@@ -12,17 +12,15 @@ export const CLIENT_KEY = 'client-key-0123456789abcdef'
 /** A gateway with both kinds of admin keys and a simulator behind it; `config` is added to its own. */
 export async function startConsole(t: Test, { tokensPerSec = 20, config = {}, providers = {} } = {}) {
   const simulator = await startSimulator(t, { tokensPerSecond: tokensPerSec })
-  const gateway = await startGateway(t, {
-    config: {
-      admin: { port: 0, keys: [{ name: 'board', key: READ_KEY, role: 'read' }] },
-      keys: [{ name: 'app', key: CLIENT_KEY }],
-      providers: { ...simulatedProviders(simulator.origin), ...providers },
-      ...config,
-    },
-    env: { ADMIN_KEY: WRITE_KEY },
-  })
+  const all = {
+    admin: { port: 0, keys: [{ name: 'board', key: READ_KEY, role: 'read' }] },
+    keys: [{ name: 'app', key: CLIENT_KEY }],
+    providers: { ...simulatedProviders(simulator.origin), ...providers },
+    ...config,
+  }
+  const gateway = await startGateway(t, { config: all, env: { ADMIN_KEY: WRITE_KEY } })
   const { admin } = await gateway.logLine(({ msg }) => msg === 'listening')
-  return { gateway, url: `${admin}/console`, admin: String(admin) }
+  return { gateway, url: `${admin}/console`, admin: String(admin), config: all }
 }
 
 /** Opens the console at a screen, and logs in. */

@@ -25,7 +25,7 @@ import { pipelinesOf } from '../generations.js'
 import { type Loop, type LoopPlace } from '../loop.js'
 import { providerStatusesOf } from '../loop-server.js'
 import { ConfigHistory } from './config-history.js'
-import { createTrials } from './trials.js'
+import { createTrials, type LoopTrials } from './trials.js'
 
 /** Bytes of the mark that distinguishes the streams of this process from those of another one. */
 const SEED_BYTES = 6
@@ -36,9 +36,11 @@ export class LoopAdmin {
   readonly #own: OwnLoop
   readonly #seed: string
   readonly #history: ConfigHistory
+  readonly #trials: LoopTrials
   #listener: AdminListener | null = null
 
-  constructor(loop: Loop, place: Pick<LoopPlace, 'loopIndex' | 'connectLoop'>) {
+  /** `isRefusing`: the loop accepts no new requests. */
+  constructor(loop: Loop, place: Pick<LoopPlace, 'loopIndex' | 'connectLoop'>, isRefusing: () => boolean) {
     const { breakers, tap } = loop.ground
     const recent = new RecentRequests(Date.now)
     const attempts = new ProviderAttempts(CLOCK.nowMs)
@@ -46,6 +48,7 @@ export class LoopAdmin {
     const { loopIndex } = place
     this.#loop = loop
     this.#place = place
+    this.#trials = createTrials(loop, isRefusing)
     this.#seed = seedOf(loop.cells.linkSecret)
     this.#history = new ConfigHistory(loop.current.config, Date.now)
     this.#own = new OwnLoop({
@@ -86,6 +89,7 @@ export class LoopAdmin {
   /** The loop has a new configuration. */
   renewed(): void {
     this.#listener?.show(listenerConfig(this.#loop.current.config))
+    this.#trials.endForbidden()
   }
 
   tellPlaces(places: ConfigPlaces): void {
@@ -117,7 +121,7 @@ export class LoopAdmin {
       providers: () => providersOf(loop),
       paused: new Set(),
       version: readVersion,
-      trials: createTrials(loop),
+      trials: this.#trials,
       accounts: () => this.#loop.accounts,
       fileKeys: () => loop.current.config.keys,
     }

@@ -4,15 +4,28 @@ import { type AdminContext } from '../../admin/context.js'
 import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { GatewayError } from '../../errors.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
+import { cancelBy } from '../../pipeline/outside-view.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { type ClientOrigin } from '../../telemetry/records.js'
+import { pipelinesOf } from '../generations.js'
 import { type Loop, SURFACES } from '../loop.js'
 import { listModels } from '../model-list.js'
 
-type Trials = AdminContext['trials']
-
 /** The trials of one event loop. */
-export function createTrials(loop: Loop): Trials {
+export type LoopTrials = AdminContext['trials'] & {
+  /** Cancels those whose operator may no longer begin any. */
+  endForbidden(): void
+}
+
+const DRAINING = GatewayError.shared('draining')
+/** In the log, in the place of an operator. */
+const BY_RELOAD = 'reload'
+
+/** `isRefusing`: no new requests are accepted. */
+export function createTrials(loop: Loop, isRefusing: () => boolean): LoopTrials {
   const surfaces = triedSurfaces()
+  /** By what an open exchange keeps of its request. */
+  const allowed = new WeakMap<ClientOrigin, () => boolean>()
   return {
     paths: [...surfaces.keys()],
     async models(keyName) {
@@ -26,10 +39,19 @@ export function createTrials(loop: Loop): Trials {
         throw new GatewayError('not_found', { message, param: 'path' })
       }
       const key = await findKey(loop, keyName)
-      const refusal = loop.current.refusal(key)
+      const refusal = isRefusing() ? DRAINING : loop.current.refusal(key)
       if (refusal !== null) throw refusal
       const { pipeline } = loop.current
-      return (trial, sink) => pipeline.start({ ...trial, surface, key, parameterHeaders: {} }, sink)
+      return ({ isAllowed, ...trial }, sink) => {
+        allowed.set(trial.origin, isAllowed)
+        return pipeline.start({ ...trial, surface, key, parameterHeaders: {} }, sink)
+      }
+    },
+    endForbidden() {
+      for (const exchange of pipelinesOf(loop)().flatMap((pipeline) => pipeline.listOpen())) {
+        const { origin } = exchange.request
+        if (origin != null && allowed.get(origin)?.() === false) cancelBy(exchange, BY_RELOAD)
+      }
     },
   }
 }

@@ -36,7 +36,7 @@ export function tryRoutes({ trials, audit }: AdminContext): AdminRoute[] {
       ...{ method: 'POST', path: '/admin/v1/try/:path', role: 'write', tag: 'Try' },
       summary: 'Send a request as a client with a key would',
       description:
-        'The path is that of the client’s API without its first slash, encoded: v1%2Fchat%2Fcompletions. The body is that of the API, up to 256 KiB, and the answer that of the API, its errors included. The request is limited, metered and logged as any other of that key.',
+        'The path is that of the client’s API without its first slash, encoded: v1%2Fchat%2Fcompletions. The body is that of the API, up to 256 KiB, and the answer that of the API, its errors included. The request is limited, metered and logged as any other of that key. It is cancelled when a reload removes the admin key that sent it.',
       query: KeyOfTrial,
       answers: {
         200: {
@@ -46,6 +46,7 @@ export function tryRoutes({ trials, audit }: AdminContext): AdminRoute[] {
         },
         404: refused('There is no such key, or nothing can be tried at this path.'),
         409: CLOSED,
+        503: refused('The gateway is draining or overloaded.'),
       },
       act({ name, query, operator, exchange }) {
         const { key = null } = query
@@ -56,7 +57,8 @@ export function tryRoutes({ trials, audit }: AdminContext): AdminRoute[] {
             (start) => {
               if (exchange.isOver) return
               audit.note({ by: operator.name, action: 'try', target: path, before: null, after: { key } })
-              exchange.passOn((facts, sink) => start({ ...facts, body }, sink))
+              const isAllowed = (): boolean => exchange.isStillKnown
+              exchange.passOn((facts, sink) => start({ ...facts, body, isAllowed }, sink))
             },
             (thrown: unknown) => exchange.reject(thrown),
           )
