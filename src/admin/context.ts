@@ -50,8 +50,12 @@ export type Trials = {
   readonly paths: readonly string[]
   /** Names of the models that the key may use. @throws not_found, invalid_request, conflict for a key that may do nothing */
   models(key: string | null): Promise<readonly string[]>
-  /** What begins such a request. @throws the same; what refuses a new request of this key, such as a drain */
-  prepare(key: string | null, path: string): Promise<(trial: Trial, sink: Sink) => ExchangeHandle>
+  /** What begins such a request. `owner`: what the key must belong to, if it matters. @throws the same; what refuses a new request of this key, such as a drain */
+  prepare(
+    key: string | null,
+    path: string,
+    owner?: string | null,
+  ): Promise<(trial: Trial, sink: Sink) => ExchangeHandle>
 }
 export type Trial = Pick<ClientRequest, 'requestId' | 'acceptedAtMs' | 'body'> & {
   readonly origin: ClientOrigin

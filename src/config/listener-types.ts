@@ -16,6 +16,8 @@ export type AdminConfig = {
   readonly allowedHosts: readonly string[]
   readonly tls: ListenerTls | null
   readonly keys: readonly AdminKeyConfig[]
+  /** For bodies of the last requests, in bytes; 0: none are kept. */
+  readonly maxKeptBytes: number
 }
 
 /** Who may use the admin API. Only the SHA-256 of a key is kept. */

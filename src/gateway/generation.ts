@@ -17,7 +17,7 @@ import { type Shedder } from '../limit/local/shedder.js'
 import { RedisLimiter } from '../limit/shared/redis-limiter.js'
 import { type SharedState } from '../limit/shared/shared-state.js'
 import { type Offload } from '../offload/offload.js'
-import { type KeyIdentity } from '../pipeline/client.js'
+import { type ClientRequest, type KeyIdentity } from '../pipeline/client.js'
 import { type Clock, type Fetching, type Responses } from '../pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
 import { openPriceBook } from '../prices/price-book.js'
@@ -80,9 +80,13 @@ export type LoopResources = {
   readonly requestIdSeed: string
   /** Of the admin API; null where it is off. */
   readonly tap: RecordTap | null
+  /** Takes requests as they begin, where their bodies are kept for the admin API; null where that is off. */
+  readonly requestTap: RequestTap | null
   /** The way of spans to their collector; null where none are exported. */
   readonly spans: SpanExport | null
 }
+
+export type RequestTap = { take: ((request: ClientRequest) => void) | null }
 
 export type Generation = {
   readonly config: Config

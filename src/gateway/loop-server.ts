@@ -5,7 +5,7 @@ import { readBrowserFile, readVersion } from '../config/read.js'
 import { hasTryPage, needsKeys } from '../config/resolve/gateway-keys.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
-import { QUEUE_HEADER } from '../pipeline/client.js'
+import { type Pipeline, QUEUE_HEADER } from '../pipeline/client.js'
 import { WEB_SOCKET_APIS, WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
 import { createServer, type Server, type ServerOptions, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
@@ -80,14 +80,14 @@ function usageOf(loop: Loop): NonNullable<ServerOptions['usage']> {
 /** The server's view of a generation. */
 export function viewOf(loop: Loop): ViewOptions {
   const { current } = loop
-  const { config, pipeline, prompts, refusal, receiving } = current
+  const { config, prompts, refusal, receiving } = current
   const links = linksOf(loop)
   return {
     config: config.server,
     metrics: config.metrics,
     hasKeys: needsKeys(config),
     hasTryPage: hasTryPage(config),
-    pipeline,
+    pipeline: tappedPipeline(loop),
     refusal,
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
@@ -103,6 +103,18 @@ export function viewOf(loop: Loop): ViewOptions {
     model: (key, id) => findModel(current, key, id),
     providers: () => providerStatusesOf(loop),
     languages: () => prompts.languages(),
+  }
+}
+
+/** Requests of clients are noted as they begin, where their bodies are kept. */
+function tappedPipeline({ current: { config, pipeline }, ground: { requestTap } }: Loop): Pipeline {
+  if (requestTap === null || config.admin.maxKeptBytes === 0) return pipeline
+  return {
+    ...pipeline,
+    start(request, sink) {
+      requestTap.take?.(request)
+      return pipeline.start(request, sink)
+    },
   }
 }
 

@@ -167,6 +167,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
       log: () => loop.current.log,
     }),
     tap: config.admin.keys.length === 0 ? null : { take: null },
+    requestTap: config.admin.keys.length === 0 ? null : { take: null },
     dialects: DIALECTS,
     clock: CLOCK,
   }

@@ -16,7 +16,7 @@ const WRITE = 'write-key-0123456789'
 const READ = 'read-key-0123456789'
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
 const CONFIG: AdminListenerConfig = {
-  ...{ host: '127.0.0.1', port: 0, allowedHosts: ['admin.example'], tls: null, trustedProxies: [] },
+  ...{ host: '127.0.0.1', port: 0, allowedHosts: ['admin.example'], tls: null, maxKeptBytes: 0, trustedProxies: [] },
   keys: [
     { name: 'oncall', keySha256: hash(WRITE), role: 'write' },
     { name: 'board', keySha256: hash(READ), role: 'read' },

@@ -97,7 +97,7 @@ export async function startAdmin(
   }
   const keys = [keyOf('oncall', WRITE_KEY, 'write'), keyOf('board', READ_KEY, 'read')]
   const listener = createAdminListener({
-    config: { host: '127.0.0.1', port: 0, allowedHosts: [], tls: null, keys, trustedProxies: [] },
+    config: { host: '127.0.0.1', port: 0, allowedHosts: [], tls: null, keys, maxKeptBytes: 0, trustedProxies: [] },
     routes: createAdminRoutes(context),
     readBrowserFile,
     log: () => ({ info() {}, warn() {}, error() {} }),

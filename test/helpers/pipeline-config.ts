@@ -161,7 +161,7 @@ export function createConfig(options: RigOptions): Config {
       cors: { origins: [] },
       maxChatsPerSocket: 10,
     },
-    admin: { host: '127.0.0.1', port: 0, allowedHosts: [], tls: null, keys: [] },
+    admin: { host: '127.0.0.1', port: 0, allowedHosts: [], tls: null, keys: [], maxKeptBytes: 0 },
     offload: { minBytes: 1_000_000, workers: 1, maxQueue: 1, taskTimeoutMs: 1000 },
     keys: [
       {

@@ -1,5 +1,6 @@
 // All event loops of the process together, as the admin API asks them. A loop that does not answer is named, and the others are shown.
 import { GatewayError } from '../../errors.js'
+import { type KeptBody } from '../../telemetry/recent/kept-bodies.js'
 import {
   type AdminLoop,
   type LoopCalls,
@@ -62,6 +63,14 @@ export class AllLoops {
     const [, limit] = args
     const newest = answers.flat().sort((a, b) => b.atMs - a.atMs)
     return { answers: newest.slice(0, limit), silent }
+  }
+
+  /** Of the loop that has it. @throws not_found */
+  async body(requestId: string): Promise<KeptBody> {
+    const { answers } = await this.ask('body', [requestId])
+    const found = answers.find((body) => body !== null)
+    if (found) return found
+    throw new GatewayError('not_found', { message: 'The body of no such request is kept (admin.maxKeptBytes).' })
   }
 
   /** @returns the entry as it was. @throws not_found, overloaded */

@@ -1,6 +1,7 @@
 // What the admin API asks of one event loop, of its own as well as of the others, which it reaches by ports. Plain data.
 import { type JsonObject } from '../../model/json.js'
 import { type OpenFacts, type SeenEnd } from '../../pipeline/outside-view.js'
+import { type KeptBody } from '../../telemetry/recent/kept-bodies.js'
 import { type ProviderWindow } from '../../telemetry/recent/provider-attempts.js'
 import { type RecentFilter } from '../../telemetry/recent/recent-requests.js'
 
@@ -14,7 +15,13 @@ export type StreamEntry = OpenFacts & {
 }
 
 /** A request that has ended: the members of its log line. */
-export type RequestEntry = { readonly atMs: number; readonly loop: number; readonly line: JsonObject }
+export type RequestEntry = {
+  readonly atMs: number
+  readonly loop: number
+  readonly line: JsonObject
+  /** Its body is kept. */
+  readonly hasBody: boolean
+}
 
 /** The calls, which an event loop answers at once. */
 export type LoopCalls = {
@@ -22,6 +29,8 @@ export type LoopCalls = {
   /** The entry as it was; null if there is no such exchange, or it has ended. */
   cancel(id: string, by: string): StreamEntry | null
   requests(filter: RecentFilter, limit: number): RequestEntry[]
+  /** What is kept of a request; null if nothing is. */
+  body(requestId: string): KeptBody | null
   providers(): ProviderWindow[]
   /** These providers are not tried from now on; all others are. */
   pause(providers: readonly string[]): null

@@ -2,6 +2,7 @@
 // when somebody first looks at it, so that those that nobody looks at cost nothing.
 import { type JsonObject } from '../../model/json.js'
 import { cancelBy, factsOf, type OperatorExchange, Watch } from '../../pipeline/outside-view.js'
+import { type KeptBodies } from '../../telemetry/recent/kept-bodies.js'
 import { type ProviderAttempts } from '../../telemetry/recent/provider-attempts.js'
 import { type RecentRequest, type RecentRequests } from '../../telemetry/recent/recent-requests.js'
 import { type AdminLoop, type LoopCalls, type StreamEntry, streamId, type WatchedStream } from './loop-calls.js'
@@ -13,6 +14,7 @@ export type OwnLoopOptions = {
   /** Of all pipelines of the loop. */
   readonly listOpen: () => readonly OperatorExchange[]
   readonly recent: Pick<RecentRequests, 'find'>
+  readonly bodies: Pick<KeptBodies, 'find'>
   readonly attempts: Pick<ProviderAttempts, 'windows'>
   readonly pause: (providers: readonly string[]) => void
   /** The members of a request's log line, without any secret. */
@@ -26,13 +28,17 @@ export class OwnLoop implements AdminLoop {
   readonly #calls: LoopCalls
 
   constructor(options: OwnLoopOptions) {
-    const { recent, attempts, pause, lineOf, loopIndex: loop } = options
+    const { recent, bodies, attempts, pause, lineOf, loopIndex: loop } = options
     this.#options = options
     this.#calls = {
       streams: () => this.#streams(),
       cancel: (id, by) => this.#cancel(id, by),
       requests: (filter, limit) =>
-        recent.find(filter, limit).map((each) => ({ atMs: each.atMs, loop, line: lineOf(each) })),
+        recent.find(filter, limit).map((each) => {
+          const hasBody = bodies.find(each.record.requestId) !== null
+          return { atMs: each.atMs, loop, line: lineOf(each), hasBody }
+        }),
+      body: (requestId) => bodies.find(requestId),
       providers: () => attempts.windows(),
       pause(providers) {
         pause(providers)

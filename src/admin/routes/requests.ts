@@ -4,7 +4,7 @@ import { GatewayError } from '../../errors.js'
 import { OUTCOMES } from '../../model/event.js'
 import { type AdminContext } from '../context.js'
 import { type AdminRoute, adminRoute } from '../http/admin-route.js'
-import { Silent, Time, timeText } from '../http/answers.js'
+import { nullable, refused, Silent, Time, timeText } from '../http/answers.js'
 
 const RequestFilter = Type.Object(
   {
@@ -28,12 +28,22 @@ const Request = Type.Object(
     id: Type.String(),
     outcome: Type.String(),
     status: Type.Integer(),
+    hasBody: Type.Boolean({ description: 'Its body is kept and can be sent again' }),
   },
   { description: 'Beside these the members of the log line, docs/reference/log.md' },
 )
 
-/** The route of requests that have ended. */
-export function requestRoutes({ node, loops }: AdminContext): AdminRoute[] {
+const Body = Type.Object({
+  id: Type.String(),
+  path: Type.String({ description: 'Of the client’s API' }),
+  key: nullable(Type.String({ description: 'Name of its gateway key' })),
+  body: Type.String(),
+})
+const NO_BODY = refused('The body of no such request is kept, or its key is another one now.')
+const EVENT_STREAM = 'text/event-stream'
+
+/** The routes of requests that have ended. */
+export function requestRoutes({ node, loops, trials, audit }: AdminContext): AdminRoute[] {
   return [
     adminRoute({
       method: 'GET',
@@ -54,8 +64,46 @@ export function requestRoutes({ node, loops }: AdminContext): AdminRoute[] {
         const { before, limit, ...filter } = query
         const beforeMs = before === undefined ? {} : { beforeMs: readTime(before) }
         const { answers, silent } = await loops.requests({ ...filter, ...beforeMs }, limit)
-        const data = answers.map(({ atMs, loop, line }) => ({ node, loop, endedAt: timeText(atMs), ...line }))
+        const data = answers.map(({ atMs, loop, line, hasBody }) => {
+          return { node, loop, endedAt: timeText(atMs), ...line, hasBody }
+        })
         return { status: 200, body: { data, silent } }
+      },
+    }),
+    adminRoute({
+      ...{ method: 'GET', path: '/admin/v1/requests/:id/body', role: 'write', tag: 'Requests' },
+      summary: 'Get the body of one of the last requests, where bodies are kept',
+      description: 'None is kept unless `admin.maxKeptBytes` is set, and none in which a secret of the gateway is.',
+      answers: { 200: { description: 'The body as the client sent it', schema: Body }, 404: NO_BODY },
+      async act({ name, operator: { name: by } }) {
+        const { path, key, bytes } = await loops.body(name)
+        audit.note({ by, action: 'request.body', target: name, before: null, after: { path, key } })
+        return { status: 200, body: { id: name, path, key, body: new TextDecoder().decode(bytes) } }
+      },
+    }),
+    adminRoute({
+      ...{ method: 'POST', path: '/admin/v1/requests/:id/replay', role: 'write', tag: 'Requests' },
+      summary: 'Send one of the last requests again, where bodies are kept',
+      description:
+        'Its body is sent under the key that it had, without its headers, and answered here as a [trial](#trials) is: limited, metered and logged as any other request of that key.',
+      answers: {
+        200: {
+          description: 'The answer of that API; a stream if the body asks for one',
+          schema: Type.String(),
+          media: EVENT_STREAM,
+        },
+        404: NO_BODY,
+        409: refused('The key is disabled or has expired.'),
+        503: refused('The gateway is draining or overloaded.'),
+      },
+      async act({ name, operator: { name: by }, exchange }) {
+        const { path, key, owner, bytes: body } = await loops.body(name)
+        const start = await trials.prepare(key, path, owner)
+        if (exchange.isOver) return null
+        audit.note({ by, action: 'request.replay', target: name, before: null, after: { path, key } })
+        const isAllowed = (): boolean => exchange.isStillKnown
+        exchange.passOn((facts, sink) => start({ ...facts, body: body.slice(), isAllowed }, sink))
+        return null
       },
     }),
   ]

@@ -94,5 +94,6 @@ function adminOf(running: AdminConfig, next: AdminConfig): AdminConfig {
   const isSwitched = running.keys.length > 0 !== next.keys.length > 0
   const keys = isSwitched ? running.keys : next.keys
   const { host, port } = running
-  return { host, port, allowedHosts: next.allowedHosts, tls: tlsOf(running.tls, next.tls), keys }
+  const { allowedHosts, maxKeptBytes } = next
+  return { host, port, allowedHosts, tls: tlsOf(running.tls, next.tls), keys, maxKeptBytes }
 }

@@ -14,14 +14,14 @@ const OWN_NAME = 'admin'
 
 /** `gatewayKeys`: a key of clients must not be one of the admin API as well. */
 export function resolveAdmin(admin: AdminEntry, gatewayKeys: readonly KeyConfig[], sources: TlsSources): AdminConfig {
-  const { host, port, allowedHosts, tls } = admin
+  const { host, port, allowedHosts, tls, maxKeptBytes } = admin
   const keys = resolveAdminKeys(admin, gatewayKeys, sources)
   if (keys.length > 0 && tls === null && !isLoopback(host)) {
     const reason =
       'must be a loopback address unless admin.tls is set, because keys would cross the network in plain text'
     sources.problems.add(['admin', 'host'], reason)
   }
-  return { host, port, allowedHosts, tls: resolveListenerTls(['admin', 'tls'], tls, sources), keys }
+  return { host, port, allowedHosts, tls: resolveListenerTls(['admin', 'tls'], tls, sources), keys, maxKeptBytes }
 }
 
 function resolveAdminKeys(

@@ -149,6 +149,11 @@ export const Admin = section('The admin API, on a listener of its own; off witho
   tls: nullable(ListenerTls, 'TLS on the admin API; null for plain HTTP, which is for loopback only.'),
   key: nullable(Type.String(SECRET), 'A key of role write, named admin (ADMIN_KEY), at least 16 characters.'),
   keys: Type.Array(AdminKey, { default: [], description: 'Further keys of the admin API.' }),
+  maxKeptBytes: integer(
+    { minimum: 0, maximum: GIB },
+    0,
+    'Memory of each event loop for the bodies of the last requests, which operators can then look at and send again, in bytes; 0 keeps none.',
+  ),
 })
 
 export type AdminEntry = Static<typeof Admin>

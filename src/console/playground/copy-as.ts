@@ -8,6 +8,7 @@ export type CopiedRequest = {
   /** The gateway has keys: the code reads one from the environment. */
   readonly needsKey: boolean
 }
+type PostedText = { readonly url: string; readonly text: string; readonly needsKey: boolean }
 export type CopyLanguage = 'curl' | 'JavaScript' | 'Python'
 
 export const COPY_LANGUAGES: readonly CopyLanguage[] = ['curl', 'JavaScript', 'Python']
@@ -25,8 +26,13 @@ export function codeOf(language: CopyLanguage, request: CopiedRequest): string {
 }
 
 function curlOf({ url, body, needsKey }: CopiedRequest): string {
+  return postAsCurl({ url, text: JSON.stringify(body), needsKey })
+}
+
+/** A request whose body is this text, as a command for a shell. */
+export function postAsCurl({ url, text, needsKey }: PostedText): string {
   const auth = needsKey ? ' -H "authorization: Bearer $SLUICE_KEY"' : ''
-  return `curl -N ${quoted(url)} -H 'content-type: application/json'${auth} -d ${quoted(JSON.stringify(body))}`
+  return `curl -N ${quoted(url)} -H 'content-type: application/json'${auth} -d ${quoted(text)}`
 }
 
 /** In a shell nothing within single quotes has a meaning but the quote itself. */

@@ -10,6 +10,8 @@ export type Try = {
 }
 
 export type RequestEntry = {
+  /** Its body is kept. */
+  readonly hasBody?: boolean
   readonly id: string
   readonly endedAt: string
   readonly node: string

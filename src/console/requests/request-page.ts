@@ -6,6 +6,7 @@ import { copyButton, curlOf, facts } from '../shell/parts.js'
 import { placeHref } from '../shell/place.js'
 import { type OpenScreen, type ScreenGround } from '../shell/screen.js'
 import { visibleText } from '../visible-text.js'
+import { createReplay } from './replay.js'
 import { type RequestEntry, rateOf, type Span, spansOf, type Try } from './request-entry.js'
 
 const PERCENT = 100
@@ -13,7 +14,7 @@ const PERCENT = 100
 const LEAST_WIDTH = 0.4
 
 /** Shows it until it is closed. */
-export function openRequest({ api }: ScreenGround, id: string): OpenScreen {
+export function openRequest({ api, who }: ScreenGround, id: string): OpenScreen {
   const ended = new AbortController()
   const content = element('div', { class: 'screen' }, element('p', { class: 'hint', role: 'status' }, 'Loading ...'))
   const path = withQuery('/requests', { id })
@@ -32,7 +33,8 @@ export function openRequest({ api }: ScreenGround, id: string): OpenScreen {
       const none = 'There is no such request, or it is no longer among the last ones. The log has it.'
       const shown =
         data.length === 0 ? [element('p', { class: 'state', 'data-state': 'failed' }, none)] : data.map(showEntry)
-      fill(content, ...shown)
+      const canReplay = who.role === 'write' && data.some(({ hasBody }) => hasBody === true)
+      fill(content, ...shown, canReplay ? createReplay({ api, id, signal: ended.signal }) : null)
     })
     .catch((thrown: unknown) => {
       if (ended.signal.aborted) return

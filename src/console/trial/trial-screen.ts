@@ -4,12 +4,12 @@ import { ApiError, withQuery } from '../api.js'
 import { element, field, fill } from '../dom.js'
 import { money } from '../format.js'
 import { createPlayground, type Playground } from '../playground/playground.js'
+import { clientOrigin } from '../shell/client-origin.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 
 type Named = { readonly data: readonly { readonly name: string }[] }
 type Models = { readonly data: readonly { readonly id: string }[] }
-type Server = { readonly host: string; readonly port: number; readonly tls: object | null }
 
 /** A request is in the list as soon as it has settled, which may be after its client has seen the end. */
 const COST_TRIES = 5
@@ -82,13 +82,13 @@ class TryView {
   async #show(key: string | null): Promise<void> {
     const { api } = this.#ground
     this.close()
-    const [{ data }, { config }] = await Promise.all([
+    const [{ data }, origin] = await Promise.all([
       api.get<Models>(withQuery('/models', { key }), this.#signal),
-      api.get<{ readonly config: { readonly server: Server } }>('/config', this.#signal),
+      clientOrigin(api, this.#signal),
     ])
     const models = data.map(({ id }) => id)
     this.#playground = createPlayground({
-      ...{ models, origin: originOf(config.server), needsKey: key !== null },
+      ...{ models, origin, needsKey: key !== null },
       send: (path, body, signal) =>
         api.pass('POST', withQuery(`/try/${encodeURIComponent(path)}`, { key }), { body, signal }),
       costOf: (requestId) => this.#costOf(requestId),
@@ -108,9 +108,4 @@ class TryView {
     }
     return money(null)
   }
-}
-
-/** As the configuration has it: a proxy in front may have another one. */
-function originOf({ host, port, tls }: Server): string {
-  return `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

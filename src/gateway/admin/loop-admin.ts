@@ -14,8 +14,10 @@ import { createAdminRoutes } from '../../admin/routes/all-routes.js'
 import { type AdminConfig } from '../../config/listener-types.js'
 import { readBrowserFile, readVersion } from '../../config/read.js'
 import { type Config } from '../../config/types.js'
+import { type ClientRequest } from '../../pipeline/client.js'
 import { createExchangeLine } from '../../telemetry/log/exchange-line.js'
-import { createRedactor } from '../../telemetry/log/redact.js'
+import { createRedactor, type Redactor } from '../../telemetry/log/redact.js'
+import { KeptBodies } from '../../telemetry/recent/kept-bodies.js'
 import { ProviderAttempts } from '../../telemetry/recent/provider-attempts.js'
 import { type RecentRequest, RecentRequests } from '../../telemetry/recent/recent-requests.js'
 import { type ConfigPlaces, type ReloadReport } from '../announce.js'
@@ -37,13 +39,16 @@ export class LoopAdmin {
   readonly #seed: string
   readonly #history: ConfigHistory
   readonly #trials: LoopTrials
+  readonly #bodies: KeptBodies
   #listener: AdminListener | null = null
 
   /** `isRefusing`: the loop accepts no new requests. */
   constructor(loop: Loop, place: Pick<LoopPlace, 'loopIndex' | 'connectLoop'>, isRefusing: () => boolean) {
-    const { breakers, tap } = loop.ground
+    const { breakers, tap, requestTap } = loop.ground
     const recent = new RecentRequests(Date.now)
     const attempts = new ProviderAttempts(CLOCK.nowMs)
+    const bodies = new KeptBodies()
+    const redactor = createRedactorOf(() => loop.current.config)
     const pipelines = pipelinesOf(loop)
     const { loopIndex } = place
     this.#loop = loop
@@ -52,10 +57,12 @@ export class LoopAdmin {
     this.#seed = seedOf(loop.cells.linkSecret)
     this.#history = new ConfigHistory(loop.current.config, Date.now)
     this.#own = new OwnLoop({
-      ...{ loopIndex, seed: this.#seed, recent, attempts, lineOf: createLineOf(() => loop.current.config) },
+      ...{ loopIndex, seed: this.#seed, recent, bodies, attempts, lineOf: createLineOf(redactor) },
       listOpen: () => pipelines().flatMap((pipeline) => pipeline.listOpen()),
       pause: (providers) => breakers.pause(providers),
     })
+    this.#bodies = bodies
+    if (requestTap !== null) requestTap.take = (request) => this.#keep(request, redactor())
     if (tap === null) return
     tap.take = (record) => {
       recent.note(record)
@@ -90,6 +97,7 @@ export class LoopAdmin {
   renewed(): void {
     this.#listener?.show(listenerConfig(this.#loop.current.config))
     this.#trials.endForbidden()
+    this.#bodies.shrink(this.#loop.current.config.admin.maxKeptBytes)
   }
 
   tellPlaces(places: ConfigPlaces): void {
@@ -102,6 +110,16 @@ export class LoopAdmin {
 
   close(): void {
     this.#listener?.close()
+  }
+
+  /** The request will be changed and passed to a thread. One in which a secret is, is not kept at all. */
+  #keep(request: ClientRequest, redactor: Redactor): void {
+    const { requestId, key, origin, body } = request
+    const { maxKeptBytes } = this.#loop.current.config.admin
+    if (body.length > maxKeptBytes || !this.#trials.isOne(request)) return
+    const bytes = body.slice()
+    if (redactor.hasSecret(new TextDecoder().decode(bytes))) return
+    this.#bodies.note({ requestId, path: origin?.path ?? '', key: key.name, owner: key.owner, bytes }, maxKeptBytes)
   }
 
   #context(): AdminContext {
@@ -147,16 +165,28 @@ function seedOf(shared: SharedArrayBuffer): string {
   return digest.subarray(0, SEED_BYTES).toString('base64url')
 }
 
-/** The members of a request's log line; secrets of the present configuration are left out, as from the log. */
-function createLineOf(current: () => Config): (request: RecentRequest) => Record<string, never> {
+/** What knows the secrets of the present configuration. */
+function createRedactorOf(current: () => Config): () => Redactor {
   let config: Config | null = null
-  let write: ReturnType<typeof createExchangeLine> | null = null
-  return ({ record }) => {
-    if (write === null || config !== current()) {
+  let redactor: Redactor | null = null
+  return () => {
+    if (redactor === null || config !== current()) {
       config = current()
       const { secrets, keyDigests: digests, keyNames: names } = logSecrets(config)
-      const redactor = createRedactor(secrets, { digests, names })
-      write = createExchangeLine({ redactor, ownIdSeed: null, timestamp: () => '' })
+      redactor = createRedactor(secrets, { digests, names })
+    }
+    return redactor
+  }
+}
+
+/** The members of a request's log line; secrets of the present configuration are left out, as from the log. */
+function createLineOf(redactor: () => Redactor): (request: RecentRequest) => Record<string, never> {
+  let known: Redactor | null = null
+  let write: ReturnType<typeof createExchangeLine> | null = null
+  return ({ record }) => {
+    if (write === null || known !== redactor()) {
+      known = redactor()
+      write = createExchangeLine({ redactor: known, ownIdSeed: null, timestamp: () => '' })
     }
     const { level: _, msg: __, ...line } = JSON.parse(write('info', record))
     return line

@@ -3,7 +3,7 @@
 import { type AdminContext } from '../../admin/context.js'
 import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { GatewayError } from '../../errors.js'
-import { type KeyIdentity } from '../../pipeline/client.js'
+import { type ClientRequest, type KeyIdentity } from '../../pipeline/client.js'
 import { cancelBy } from '../../pipeline/outside-view.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
@@ -13,6 +13,8 @@ import { listModels } from '../model-list.js'
 
 /** The trials of one event loop. */
 export type LoopTrials = AdminContext['trials'] & {
+  /** Whether a request could be a trial: its API is that of its path, and nothing but its body says what is asked. */
+  isOne(request: Pick<ClientRequest, 'surface' | 'origin' | 'formType'>): boolean
   /** Cancels those whose operator may no longer begin any. */
   endForbidden(): void
 }
@@ -32,13 +34,16 @@ export function createTrials(loop: Loop, isRefusing: () => boolean): LoopTrials 
       const key = await findKey(loop, keyName)
       return listModels(loop.current, key).map(({ id }) => String(id))
     },
-    async prepare(keyName, path) {
+    isOne: ({ surface, origin, formType }) =>
+      formType == null && origin != null && surfaces.get(origin.path) === surface,
+    async prepare(keyName, path, owner) {
       const surface = surfaces.get(path)
       if (surface === undefined) {
         const message = `Nothing can be tried at ${path}; what can is ${[...surfaces.keys()].join(', ')}.`
         throw new GatewayError('not_found', { message, param: 'path' })
       }
       const key = await findKey(loop, keyName)
+      if (owner !== undefined && key.owner !== owner) throw noSuchKey()
       const refusal = isRefusing() ? DRAINING : loop.current.refusal(key)
       if (refusal !== null) throw refusal
       const { pipeline } = loop.current
@@ -83,11 +88,15 @@ async function findKey(loop: Loop, name: string | null): Promise<KeyIdentity> {
   }
 }
 
+function noSuchKey(): GatewayError {
+  return new GatewayError('not_found', { message: 'No such key.' })
+}
+
 async function identityNamed(loop: Loop, name: string): Promise<KeyIdentity> {
   const ofFile = loop.current.config.keys.find((key) => key.name === name)
   if (ofFile !== undefined) return { index: -1, name, owner: ofFile.keySha256 }
   const record = (await loop.accounts?.getKey(name)) ?? null
   const listed = record === null ? null : (loop.ground.accounts?.byId(record.id) ?? null)
-  if (listed === null) throw new GatewayError('not_found', { message: 'No such key.' })
+  if (listed === null) throw noSuchKey()
   return { index: listed.index, name, owner: listed.account.id, account: listed.account }
 }

@@ -45,6 +45,8 @@ export type KnownKeys = {
 export type Redactor = {
   /** The text without secrets, and not too long. */
   text(value: string): string
+  /** Whether there is a secret in a text of any length. */
+  hasSecret(value: string): boolean
   /** A plain copy of log fields: secrets removed, errors cut down, depth and length bounded. */
   fields(value: object): object
   /** The loggable parts of a thrown value; null for none. */
@@ -69,6 +71,11 @@ export function createRedactor(secrets: readonly string[], known: KnownKeys = {}
     const isFound = plain !== scanned && clean(plain, true) !== plain
     const found = clean(isFound ? plain : scanned, isWhole)
     return found.length > MAX_TEXT_CHARS ? `${found.slice(0, MAX_TEXT_CHARS)}...` : found
+  }
+
+  function hasSecret(value: string): boolean {
+    const plain = decoded(value)
+    return clean(value, true) !== value || (plain !== value && clean(plain, true) !== plain)
   }
 
   function clean(scanned: string, isWhole: boolean): string {
@@ -122,7 +129,7 @@ export function createRedactor(secrets: readonly string[], known: KnownKeys = {}
     )
   }
 
-  return { text, cause: (thrown) => cause(thrown), fields: (value) => copyFields(value, 0) }
+  return { text, hasSecret, cause: (thrown) => cause(thrown), fields: (value) => copyFields(value, 0) }
 }
 
 /** Words between spaces and quotes, and the parts of such a word; shorter ones cannot be keys. */

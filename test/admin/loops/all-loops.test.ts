@@ -27,7 +27,7 @@ test('streams of all loops are one list, the oldest first; a silent loop is name
 })
 
 test('requests of all loops are one list, the newest first, cut to the limit', async (t) => {
-  const entry = (atMs: number, loop: number) => ({ atMs, loop, line: { id: `${atMs}` } })
+  const entry = (atMs: number, loop: number) => ({ atMs, loop, line: { id: `${atMs}` }, hasBody: false })
   const { loops } = join(new FakeLoop({ requests: () => [entry(5, 0), entry(1, 0)] }), [
     new FakeLoop({ requests: () => [entry(9, 1), entry(2, 1)] }),
   ])

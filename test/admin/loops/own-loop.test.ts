@@ -1,6 +1,7 @@
 // What an event loop answers the admin API, over a pipeline without a network.
 import { test } from 'tap'
 import { OwnLoop } from '../../../src/admin/loops/own-loop.js'
+import { KeptBodies } from '../../../src/telemetry/recent/kept-bodies.js'
 import { RecentRequests } from '../../../src/telemetry/recent/recent-requests.js'
 import { SEED } from '../../helpers/admin.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
@@ -10,14 +11,32 @@ import { STREAMS } from '../../helpers/pipeline-wires.js'
 function setUp(rig: PipelineRig) {
   const paused: string[][] = []
   const recent = new RecentRequests(() => 42)
+  const bodies = new KeptBodies()
   const loop = new OwnLoop({
-    ...{ loopIndex: 3, seed: SEED, recent, attempts: { windows: () => [] } },
+    ...{ loopIndex: 3, seed: SEED, recent, bodies, attempts: { windows: () => [] } },
     listOpen: () => rig.pipeline.listOpen(),
     pause: (providers) => void paused.push([...providers]),
     lineOf: ({ record }) => ({ id: record.requestId }),
   })
-  return { loop, recent, paused }
+  return { loop, recent, bodies, paused }
 }
+
+test('a request that has ended says whether its body is kept, and the body is there by its id', async (t) => {
+  const { loop, recent, bodies } = setUp(new PipelineRig())
+  const body = { requestId: 'kept', path: '/p', key: 'app', owner: 'o', bytes: new Uint8Array(1) }
+  bodies.note(body, 1000)
+  for (const requestId of ['kept', 'other']) recent.note(exchangeRecord({ requestId }))
+  const entries = await loop.call('requests', [{}, 10])
+  t.same(
+    entries.map(({ line, hasBody }) => [line.id, hasBody]),
+    [
+      ['kept', true],
+      ['other', false],
+    ],
+  )
+  t.same(await loop.call('body', ['kept']), body)
+  t.equal(await loop.call('body', ['other']), null)
+})
 
 test('a stream keeps its id, waiting ones have their place, and ended ones are gone', async (t) => {
   const rig = new PipelineRig({ concurrency: 1 })
@@ -75,7 +94,7 @@ test('the last requests are told as their lines, providers are paused', async (t
   const { loop, recent, paused } = setUp(new PipelineRig())
   recent.note(exchangeRecord({ requestId: 'a', keyName: 'one' }))
   recent.note(exchangeRecord({ requestId: 'b', keyName: 'two' }))
-  t.same(await loop.call('requests', [{ key: 'two' }, 10]), [{ atMs: 42, loop: 3, line: { id: 'b' } }])
+  t.same(await loop.call('requests', [{ key: 'two' }, 10]), [{ atMs: 42, loop: 3, line: { id: 'b' }, hasBody: false }])
   t.equal(await loop.call('pause', [['north']]), null)
   t.same([paused, await loop.call('providers', [])], [[['north']], []])
 })

@@ -231,3 +231,14 @@ test('where not all keys are known by name, a field that holds one may show what
   t.notMatch(JSON.stringify(redactor.fields({ apiKey: 'app-1' })), 'app-1')
   t.end()
 })
+
+test('a text of any length has a secret or none', (t) => {
+  const long = 'word '.repeat(10_000)
+  for (const secret of SECRETS.slice(0, 3)) {
+    for (const form of [secret, JSON.stringify(secret), encodeURIComponent(secret)])
+      t.ok(redactor.hasSecret(`${long}${form}`), form)
+  }
+  t.ok(redactor.hasSecret(`${long} sk-sluice-${'0aB'.repeat(14)}1`))
+  t.notOk(redactor.hasSecret(`${long} 100 %, a key of the piano, sk-`))
+  t.end()
+})
