@@ -1,7 +1,8 @@
 // S14: what do keys of a database, prices and budgets cost? S1's small request, from Sluice with a key of its file, with one of the
-// database, with prices as well, and with three budgets that hold for each request. The ratio is to Sluice with a key of its file.
+// database, with prices as well, and with three budgets that hold for each request. The ratio is to Sluice with a key of its file. All
+// of them have the admin API, which holds the last requests in memory; `sluice, no admin` tells what that costs.
 import { freePort } from '../children.js'
-import { against, type Contender, type SluiceVariant, startSluice } from '../contenders.js'
+import { against, type Contender, type SluiceVariant, sluiceWith, startSluice } from '../contenders.js'
 import { runPlain } from '../plain-load.js'
 import { requestFor } from '../requests.js'
 import { type Bench, interleave, scaled } from '../rounds.js'
@@ -19,6 +20,7 @@ const LIMITS = { requestsPerMinute: 60_000_000, tokensPerMinute: 1_000_000_000, 
 const PRICES = { enabled: true, models: { 'openai/*': { input: 3, output: 15 } } }
 
 const WITHOUT = 'sluice'
+const NO_ADMIN: SluiceVariant = { name: 'sluice, no admin' }
 type Spender = { readonly name: string; readonly variant: SluiceVariant; readonly hasBudgets?: boolean }
 /** Each has what the one before has, and something more. */
 const SPENDERS: readonly Spender[] = [
@@ -29,8 +31,8 @@ const SPENDERS: readonly Spender[] = [
 
 /** Adds S14's figures. */
 export async function runS14(bench: Bench): Promise<void> {
-  const starts = SPENDERS.map((spender) => (upstream: string) => startSpender(upstream, spender))
-  await against([], [startSluice, ...starts], async (entrants) => {
+  const spenders = SPENDERS.map((spender) => (upstream: string) => startSpender(upstream, spender))
+  await against([], [startWithout, sluiceWith(NO_ADMIN), ...spenders], async (entrants) => {
     const rounds = bench.isQuick ? QUICK_ROUNDS : ROUNDS
     await interleave(bench, { scenario: SCENARIO, entrants, rounds }, async (each, turn) => {
       const request = requestFor(each, { tokens: 64, stream: false, promptBytes: 850 })
@@ -38,6 +40,10 @@ export async function runS14(bench: Bench): Promise<void> {
       turn.add('CPU us/request', (await runPlain(each, request, load)).cpuUsPerRequest, WITHOUT)
     })
   })
+}
+
+async function startWithout(upstream: string): Promise<Contender> {
+  return startSluice(upstream, { name: WITHOUT, admin: { port: await freePort(), key: ADMIN_KEY } })
 }
 
 /** With a key of a team, made through the admin API. */

@@ -9,16 +9,16 @@ export class ChargeSums {
   readonly #sums = new Map<string, Sum[]>()
 
   add({ budgetId, windowStartMs, nano, tokens }: Charge): void {
-    const sums = this.#sums.get(budgetId)
-    const sum = sums?.findLast((each) => each.windowStartMs === windowStartMs)
-    if (sum !== undefined) {
+    const sums = this.#sums.get(budgetId) ?? []
+    for (let i = sums.length - 1; i >= 0; i--) {
+      const sum = sums[i] as Sum
+      if (sum.windowStartMs !== windowStartMs) continue
       sum.nano += nano
       sum.tokens += tokens
       return
     }
-    const first = { budgetId, windowStartMs, nano, tokens }
-    if (sums === undefined) this.#sums.set(budgetId, [first])
-    else sums.push(first)
+    sums.push({ budgetId, windowStartMs, nano, tokens })
+    this.#sums.set(budgetId, sums)
   }
 
   get all(): Charge[] {

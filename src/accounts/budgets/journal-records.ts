@@ -82,22 +82,27 @@ export class JournalRecords {
   }
 
   #add(kind: ChargeKind, n: number, sequence: number, charges: readonly Charge[]): void {
-    for (const charge of charges) this.#name(charge)
     const count = numbersBefore(kind) + charges.length * CHARGE_NUMBERS
     this.#makeRoom(HEAD_WORDS + count)
     let at = this.#end + HEAD_WORDS
     this.#doubles[at++] = n
     if (kind === KIND.settle) this.#doubles[at++] = sequence
-    for (const { budgetId, nano, tokens } of charges) {
-      this.#doubles[at++] = this.#places.get(budgetId)?.number ?? 0
-      this.#doubles[at++] = nano
-      this.#doubles[at++] = tokens
+    for (const charge of charges) {
+      const place = this.#places.get(charge.budgetId)
+      if (place === undefined || place.windowStartMs !== charge.windowStartMs) {
+        // Its name first, where this record has begun.
+        this.#name(charge)
+        this.#add(kind, n, sequence, charges)
+        return
+      }
+      this.#doubles[at++] = place.number
+      this.#doubles[at++] = charge.nano
+      this.#doubles[at++] = charge.tokens
     }
     this.#close(kind, at)
   }
 
   #name({ budgetId, windowStartMs }: Charge): void {
-    if (this.#places.get(budgetId)?.windowStartMs === windowStartMs) return
     this.#placeCount += 1
     const number = this.#placeCount
     this.#places.set(budgetId, { windowStartMs, number })

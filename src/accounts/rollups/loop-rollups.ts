@@ -40,6 +40,8 @@ export class LoopRollups {
   /** Model names of each owner in this hour. */
   #models = new Map<string, Set<string>>()
   #hour = 0
+  /** What was counted last, and its row: a request is mostly counted twice in one call, as an attempt and as a whole. */
+  #last: { readonly spending: Spending; readonly row: RollupRow } | null = null
   #sequence = 0
   /** Not yet known to be written. */
   #pending: RollupBatch | null = null
@@ -57,9 +59,15 @@ export class LoopRollups {
       this.#hour = hour
       this.#models = new Map()
       this.#owners = new Map()
+      this.#last = null
+    }
+    if (this.#last !== null && spending.user === null && isSameSource(this.#last.spending, spending)) {
+      addCounts(this.#last.row.counts, counts)
+      return
     }
     const own = this.#ownerRows(spending)
     const row = own.models.get(spending.model)?.get(spending.provider) ?? this.#rowOf(own, spending)
+    this.#last = { spending, row }
     addCounts(row.counts, counts)
     if (spending.user !== null) addCounts(this.#userRow(own, spending.owner, spending.user).counts, counts)
   }
@@ -73,6 +81,7 @@ export class LoopRollups {
     this.#rows = []
     this.#users = []
     this.#owners = new Map()
+    this.#last = null
     return this.#pending
   }
 
@@ -128,6 +137,12 @@ export class LoopRollups {
     known.add(model)
     return model
   }
+}
+
+function isSameSource(last: RollupSource, next: RollupSource): boolean {
+  const { owner, keyName, team, model, provider, tags } = next
+  if (last.owner !== owner || last.model !== model || last.provider !== provider) return false
+  return last.keyName === keyName && last.team === team && last.tags === tags
 }
 
 function isSame(tags: readonly string[], others: readonly string[]): boolean {
