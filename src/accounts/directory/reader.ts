@@ -42,6 +42,9 @@ export class DirectoryReader {
   readonly #moves: number
   readonly #mask: number
   readonly #wanted = new Int32Array(DIGEST_WORDS)
+  /** The one that was asked for last: limits and budgets ask for the key of a request a dozen times. */
+  #lastSlot = -1
+  #last: Listed | null = null
   #recent = new Map<number, Listed>()
   #older = new Map<number, Listed>()
 
@@ -77,8 +80,12 @@ export class DirectoryReader {
   bySlot(slot: number): Listed | null {
     const version = Atomics.load(this.#slots, slot * SLOT.words + SLOT.version)
     if (version === 0) return null
+    if (slot === this.#lastSlot && this.#last?.version === version) return this.#last
     const known = this.#recent.get(slot)
-    return known !== undefined && known.version === version ? known : this.#lookAgain(slot)
+    const listed = known !== undefined && known.version === version ? known : this.#lookAgain(slot)
+    this.#lastSlot = slot
+    this.#last = listed
+    return listed
   }
 
   #lookAgain(slot: number): Listed | null {
