@@ -493,6 +493,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/console/spend/spend-screen.ts', 'test/e2e/console-spend.test.ts'],
   ['src/console/trial/trial-screen.ts', 'test/e2e/console-playground.test.ts'],
   ['src/console/shell/client-origin.ts', 'test/e2e/console-playground.test.ts'],
+  ['src/console/shell/filtered-screen.ts', 'test/e2e/console-requests.test.ts'],
   ['src/console/requests/replay.ts', 'test/e2e/replay.test.ts'],
   ['src/gateway/admin/loop-admin.ts', 'test/e2e/admin.test.ts'],
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],

@@ -1,5 +1,6 @@
 // The console's requests and providers, in a real Chromium: finding a request that failed and why, pausing a provider. Skipped where
 // there is no Chromium.
+import { type Route } from 'playwright-core'
 import { test } from 'tap'
 import { IN_CHROMIUM } from '../helpers/browser.js'
 import { openConsole, READ_KEY, startConsole, stream } from '../helpers/console.js'
@@ -43,6 +44,25 @@ test('requests and providers', IN_CHROMIUM, async (t) => {
       t.same(faults, [])
       await page.context().close()
     }
+  })
+
+  await t.test('of two questions the later one counts, though the earlier one is answered after it', async (t) => {
+    const { page, faults } = await openConsole(t, url, DESK, { at: '#/requests' })
+    await page.getByRole('row').filter({ hasText: 'req-fine' }).waitFor()
+    const earlier = new Promise<Route>((resolve) => void page.route(/outcome=rejected/, resolve))
+    await page.getByLabel('Outcome').selectOption('rejected')
+    const held = await earlier
+    await page.getByLabel('Outcome').selectOption('failed')
+    await page.getByText('No such requests.').waitFor()
+    const [answer] = await Promise.all([page.waitForResponse(/outcome=rejected/), held.continue()])
+    await answer.finished()
+    // A screen that took it would have shown it by the frame after next.
+    await page.evaluate(
+      'new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(shown))))',
+    )
+    t.equal(await page.getByText('No such requests.').count(), 1)
+    t.equal(await page.getByRole('row').filter({ hasText: 'req-bad' }).count(), 0)
+    t.same(faults, [])
   })
 
   await t.test(

@@ -1,8 +1,8 @@
 // Requests: the last ones that have ended. What is asked for is in the address; each leads to a page of its own.
-import { ApiError, withQuery } from '../api.js'
-import { element, field, setText } from '../dom.js'
+import { withQuery } from '../api.js'
+import { choice, element, field } from '../dom.js'
 import { clockTime, count, duration, money, orNone } from '../format.js'
-import { copyButton, curlOf } from '../shell/parts.js'
+import { openFiltered } from '../shell/filtered-screen.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'
@@ -60,9 +60,7 @@ export const REQUESTS_SCREEN: Screen = {
   open: (ground, place) => (place.part === '' ? openRequests(ground, place) : openRequest(ground, place.part)),
 }
 
-function openRequests({ api, tellTrouble }: ScreenGround, { query }: Place): OpenScreen {
-  const ended = new AbortController()
-  const summary = element('p', { class: 'hint', role: 'status' }, 'Loading ...')
+function openRequests(ground: ScreenGround, { query }: Place): OpenScreen {
   const table = createTable<RequestEntry>({
     ...{ label: 'Requests', className: 'requests', columns: COLUMNS, stateOf: markOf },
     idOf: ({ id, endedAt, loop }) => `${id} ${endedAt} ${loop}`,
@@ -71,45 +69,25 @@ function openRequests({ api, tellTrouble }: ScreenGround, { query }: Place): Ope
     const id = `filter-${name}`
     const value = query.get(name) ?? ''
     if (name !== 'outcome') return { name, label, input: element('input', { id, value, spellcheck: false }) }
-    const input = element('select', { id })
-    for (const outcome of OUTCOMES) input.append(element('option', { value: outcome }, outcome || 'any'))
+    const input = choice(
+      id,
+      OUTCOMES.map((outcome) => [outcome, outcome || 'any'] as const),
+    )
     input.value = value
     return { name, label, input }
   })
   const asked = (): Record<string, string> =>
     Object.fromEntries(inputs.map(({ name, input }) => [name, input.value.trim()]))
-  const path = (): string => withQuery('/requests', { ...asked(), limit: LIMIT })
-  const load = async (): Promise<void> => {
-    history.replaceState(null, '', placeHref('requests', '', asked()))
-    try {
-      const { data, silent } = await api.get<Listed>(path(), ended.signal)
+  return openFiltered<Listed>(ground, {
+    title: 'Requests',
+    fields: inputs.map(({ label, input }) => field(label, input)),
+    below: [table.root],
+    path: () => withQuery('/requests', { ...asked(), limit: LIMIT }),
+    href: () => placeHref('requests', '', asked()),
+    async show({ data, silent }) {
       await table.show(data)
       const missing = silent.length === 0 ? '' : ` Event loop ${silent.join(', ')} did not answer.`
-      setText(summary, data.length === 0 ? `No such requests.${missing}` : `The last ${data.length}.${missing}`)
-      tellTrouble(null)
-    } catch (thrown) {
-      if (ended.signal.aborted) return
-      if (!(thrown instanceof ApiError)) throw thrown
-      setText(summary, thrown.message)
-    }
-  }
-  const refresh = element('button', { type: 'submit', class: 'main' }, 'Show')
-  const form = element('form', { class: 'filters', 'aria-label': 'Filter' })
-  form.append(...inputs.map(({ label, input }) => field(label, input)))
-  form.append(
-    element(
-      'div',
-      { class: 'buttons' },
-      refresh,
-      copyButton('Copy as curl', () => curlOf(path())),
-    ),
-  )
-  form.addEventListener('submit', (event) => {
-    event.preventDefault()
-    void load()
+      return data.length === 0 ? `No such requests.${missing}` : `The last ${data.length}.${missing}`
+    },
   })
-  form.addEventListener('change', () => void load())
-  void load()
-  const top = element('div', { class: 'top' }, element('h1', {}, 'Requests'), summary)
-  return { root: element('div', { class: 'screen' }, top, form, table.root), close: () => ended.abort() }
 }

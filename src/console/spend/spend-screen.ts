@@ -1,9 +1,10 @@
 // Spend: what was spent in some days, by day, team, key, model, provider, tag or end user, as a chart, a table and CSV. What is asked for
 // is in the address.
-import { ApiError, withQuery } from '../api.js'
-import { element, field, fill, setText } from '../dom.js'
+import { withQuery } from '../api.js'
+import { choice, element, field, fill } from '../dom.js'
 import { count, money } from '../format.js'
-import { copyButton, curlOf, Notice } from '../shell/parts.js'
+import { openFiltered } from '../shell/filtered-screen.js'
+import { actionButton, Notice } from '../shell/parts.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'
@@ -30,21 +31,18 @@ const COLUMNS: readonly Column<Shown>[] = [
 
 export const SPEND_SCREEN: Screen = { name: 'spend', title: 'Spend', open: openSpend }
 
-function openSpend({ api, tellTrouble }: ScreenGround, { query }: Place): OpenScreen {
-  const ended = new AbortController()
-  const summary = element('p', { class: 'hint', role: 'status' }, 'Loading ...')
+function openSpend(ground: ScreenGround, { query }: Place): OpenScreen {
+  const { api } = ground
   const notice = new Notice()
   const chart = element('div', {})
   const table = createTable<Shown>({
-    ...{
-      label: 'Spend',
-      className: 'spend',
-      columns: COLUMNS,
-      idOf: ({ row, by }) => `${by} ${JSON.stringify(row[by])}`,
-    },
+    ...{ label: 'Spend', className: 'spend', columns: COLUMNS },
+    idOf: ({ row, by }) => `${by} ${JSON.stringify(row[by])}`,
   })
-  const by = element('select', { id: 'by' })
-  for (const name of DIMENSIONS) by.append(element('option', { value: name }, name))
+  const by = choice(
+    'by',
+    DIMENSIONS.map((name) => [name, name] as const),
+  )
   by.value = DIMENSIONS.find((name) => name === query.get('by')) ?? 'day'
   const now = Date.now()
   const day = (id: string, value: string) => element('input', { id, type: 'date', value, required: true })
@@ -54,58 +52,28 @@ function openSpend({ api, tellTrouble }: ScreenGround, { query }: Place): OpenSc
   const asked = () => ({ by: by.value, from: from.value, to: dayText(Date.parse(to.value), 1) })
   const path = (more: Readonly<Record<string, string | number>> = { limit: LIMIT }) =>
     withQuery('/spend', { ...asked(), ...more })
-  let showing: Promise<void> = Promise.resolve()
-  const load = async (): Promise<void> => {
-    history.replaceState(null, '', placeHref('spend', '', { by: by.value, from: from.value, to: to.value }))
-    try {
-      const dimension = by.value as Dimension
-      const { data, total, next } = await api.get<SpendReport>(path(), ended.signal)
-      const rest = next === null ? '' : ' The first ones are shown; the CSV has more.'
-      const unpriced = total.unpriced === 0 ? '' : `, ${count(total.unpriced)} attempts without a price`
-      const said = `${money(total.usd)} for ${count(total.requests)} requests${unpriced}.`
-      setText(summary, data.length === 0 ? 'Nothing was spent in these days.' : `${said}${rest}`)
-      fill(chart, data.length === 0 ? null : drawChart(barsOf(data, dimension), `Cost by ${dimension}: ${said}`))
-      showing = showing.then(() => table.show(data.map((row) => ({ row, by: dimension }))))
-      tellTrouble(null)
-    } catch (thrown) {
-      if (ended.signal.aborted) return
-      if (!(thrown instanceof ApiError)) throw thrown
-      setText(summary, thrown.message)
-      fill(chart)
-    }
-  }
   const save = async (): Promise<void> => {
     const answer = await api.open('GET', path({ format: 'csv', limit: MOST_LINES }))
     saveFile(`spend-by-${by.value}-${from.value}-${to.value}.csv`, await answer.blob())
   }
-  const csv = element(
-    'button',
-    { type: 'button', click: () => void notice.attempt(save, 'The CSV is saved.') },
-    'Save as CSV',
-  )
-  const form = element(
-    'form',
-    { class: 'filters', 'aria-label': 'Filter' },
-    field('By', by),
-    field('From', from),
-    field('To', to),
-    element(
-      'div',
-      { class: 'buttons' },
-      element('button', { type: 'submit', class: 'main' }, 'Show'),
-      csv,
-      copyButton('Copy as curl', () => curlOf(path())),
-    ),
-  )
-  form.addEventListener('submit', (event) => {
-    event.preventDefault()
-    void load()
+  return openFiltered<SpendReport>(ground, {
+    title: 'Spend',
+    fields: [field('By', by), field('From', from), field('To', to)],
+    buttons: [actionButton('Save as CSV', async () => void (await notice.attempt(save, 'The CSV is saved.')))],
+    below: [notice.root, chart, table.root],
+    path: () => path(),
+    href: () => placeHref('spend', '', { by: by.value, from: from.value, to: to.value }),
+    async show({ data, total, next }) {
+      const dimension = by.value as Dimension
+      const rest = next === null ? '' : ' The first ones are shown; the CSV has more.'
+      const unpriced = total.unpriced === 0 ? '' : `, ${count(total.unpriced)} attempts without a price`
+      const said = `${money(total.usd)} for ${count(total.requests)} requests${unpriced}.`
+      fill(chart, data.length === 0 ? null : drawChart(barsOf(data, dimension), `Cost by ${dimension}: ${said}`))
+      await table.show(data.map((row) => ({ row, by: dimension })))
+      return data.length === 0 ? 'Nothing was spent in these days.' : `${said}${rest}`
+    },
+    clear: () => fill(chart),
   })
-  form.addEventListener('change', () => void load())
-  void load()
-  const top = element('div', { class: 'top' }, element('h1', {}, 'Spend'), summary)
-  const root = element('div', { class: 'screen' }, top, form, notice.root, chart, table.root)
-  return { root, close: () => ended.abort() }
 }
 
 function saveFile(name: string, contents: Blob): void {
