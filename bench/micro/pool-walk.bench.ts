@@ -4,7 +4,8 @@
 import { createServer, type Socket } from 'node:net'
 import { cpus } from 'node:os'
 import { Client, Pool } from 'undici'
-import { ClientPool, type PooledHandler } from '../../src/upstream/pool/client-pool.js'
+import { ClientPool } from '../../src/upstream/pool/client-pool.js'
+import { type PooledHandler } from '../../src/upstream/pool/upstream-pool.js'
 import { spread } from '../stats.js'
 
 /** A connection has both of its ends in this process: two descriptors. */

@@ -9,8 +9,8 @@ import { type MediaHeaders, type ParameterHeaders } from './auth.js'
 import { Deadlines, type TimeLimits } from './deadlines.js'
 import { Decompressor, isCompressed } from './decompress.js'
 import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
-import { type PooledHandler } from './pool/client-pool.js'
 import { type PoolLink } from './pool/pools.js'
+import { type PooledHandler } from './pool/upstream-pool.js'
 import { PROXY_AUTHENTICATION_REQUIRED, PROXY_AUTHENTICATION_STATUS, ProxyError } from './proxy.js'
 
 export type UpstreamRequest = {

@@ -41,6 +41,13 @@ const UNSOLICITED = 'bad response'
 /** undici's message for an unrequested 101, which it does not skip (client-h1.js, onHeadersComplete). */
 const BAD_GRAMMAR: ReadonlySet<string> = new Set([UNSOLICITED, 'bad upgrade'])
 
+/** What the other side may not do by RFC 9113, as `pool/http2` names it. */
+const BAD_HTTP2: ReadonlySet<string> = new Set(
+  ['PROTOCOL_ERROR', 'FRAME_SIZE_ERROR', 'COMPRESSION_ERROR', 'FLOW_CONTROL_ERROR'].map((name) => `HTTP2_${name}`),
+)
+/** The request was not looked at (RFC 9113 8.7); the connection has gone. */
+const STALE_CODES: ReadonlySet<string> = new Set(['HTTP2_REFUSED_STREAM', 'HTTP2_CLOSED', 'ECONNRESET', 'EPIPE'])
+
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{1,63}$/
 
 /** The `upstream_timeout` of one limit; the message names which, and its milliseconds. */
@@ -67,7 +74,7 @@ export function failureOf(error: unknown, phase: CallPhase, connectMs: number): 
   const isBadHead = phase === 'before-head' && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
   if (isBadHead || isBadGrammar(code, error)) {
     return new GatewayError('upstream_malformed', {
-      message: `The provider violated HTTP/1.1 (${code}).`,
+      message: `The provider violated ${BAD_HTTP2.has(code) ? 'HTTP/2' : 'HTTP/1.1'} (${code}).`,
       cause: error,
     })
   }
@@ -83,11 +90,11 @@ export function failureOf(error: unknown, phase: CallPhase, connectMs: number): 
   })
 }
 
-/** Whether a new connection may help: only for the errors of a keep-alive connection that the other side has closed, FIN or RST. */
+/** Whether a new connection may help: for the errors of a kept connection that the other side has closed, FIN, RST or GOAWAY. */
 export function isStaleConnection(error: unknown): boolean {
   const code = codeOf(error)
   if (code === 'UND_ERR_SOCKET') return !isBadGrammar(code, error)
-  return code === 'ECONNRESET' || code === 'EPIPE'
+  return code !== null && STALE_CODES.has(code)
 }
 
 /**
@@ -114,5 +121,5 @@ function isOurFault(code: string): boolean {
 
 function isBadGrammar(code: string, error: unknown): boolean {
   if (code === 'UND_ERR_SOCKET') return error instanceof Error && BAD_GRAMMAR.has(error.message)
-  return code.startsWith('HPE_') && code !== EOF_CODE
+  return BAD_HTTP2.has(code) || (code.startsWith('HPE_') && code !== EOF_CODE)
 }

@@ -159,9 +159,13 @@ function resolveConnection(
   entry: ProviderEntry,
   { baseUrl, at }: { readonly baseUrl: string; readonly at: Path },
   { problems, warnings, surroundings = NO_SURROUNDINGS }: ProviderContext,
-): Pick<ProviderConfig, 'proxy' | 'tls'> {
+): Pick<ProviderConfig, 'proxy' | 'tls' | 'http2'> {
   const { variables } = surroundings
+  if (entry.http2 === 'on' && !baseUrl.startsWith('https:'))
+    problems.add([...at, 'http2'], 'needs a baseUrl with https')
+  if (entry.http2 === 'on' && entry.isolation !== 'none') problems.add([...at, 'http2'], 'needs isolation none')
   return {
+    http2: entry.http2,
     proxy: resolveProxy({ name, baseUrl, proxy: entry.proxy, variables }, problems),
     tls: resolveProviderTls(entry, at, { files: surroundings, problems, warnings }),
   }

@@ -142,6 +142,11 @@ export const ProviderEntry = section('One provider.', {
     description:
       'Which requests may share a connection: none for all of them, key for those of one gateway key, request for no two.',
   }),
+  http2: Type.Enum(['auto', 'on', 'off'], {
+    default: 'off',
+    description:
+      'HTTP/2 to a provider over TLS: auto where the provider agrees to it, on for it alone, off for HTTP/1.1. Connections are shared, so it needs isolation none.',
+  }),
 })
 
 export type ProviderEntry = Static<typeof ProviderEntry>

@@ -36,10 +36,10 @@ const ERROR_WORD = /^[a-z][a-z_]{1,63}$/
 export async function askIssuer(request: IssuerRequest): Promise<string> {
   const { url, method, headers = {}, form, proxy = null } = request
   const { origin, pathname, search, host } = new URL(url)
-  const connect = createConnector(
-    { timeouts: { connectMs: CONNECT_MS }, tls: null },
-    proxy === null || !origin.startsWith('https:') ? null : parseProxy(proxy),
-  )
+  const connect = createConnector({
+    provider: { timeouts: { connectMs: CONNECT_MS }, tls: null },
+    proxy: proxy === null || !origin.startsWith('https:') ? null : parseProxy(proxy),
+  })
   const client = new Client(origin, { connect, maxHeaderSize: MAX_HEADER_BYTES, allowH2: false })
   try {
     const answer = await client.request({

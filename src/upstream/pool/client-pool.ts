@@ -10,16 +10,7 @@
 // a request therefore waits until the poll phase is over, and undici's own wait is then a whole one.
 import { Client, type Dispatcher, errors } from 'undici'
 import { isUnsolicited } from '../failure.js'
-
-/** undici's handler, and what the pool needs to know about the request. */
-export type PooledHandler = Dispatcher.DispatchHandler & {
-  /** The call has ended or was aborted. */
-  readonly isOver: boolean
-  /** A connection that has served one owner serves no other. Compared by identity; null is shared by all requests without an owner. */
-  readonly owner: unknown
-  /** `controller` is null if the request never reached a connection. */
-  onResponseError(controller: unknown, error: Error): void
-}
+import { type PoolCounts, type PooledHandler, type UpstreamPool } from './upstream-pool.js'
 
 export type ClientPoolOptions = {
   /** The maximum number of connections; further requests wait. Null: no maximum. */
@@ -55,7 +46,7 @@ type Member = {
  */
 const DISTRUST_MS = 60_000
 
-export class ClientPool {
+export class ClientPool implements UpstreamPool {
   readonly #origin: string
   readonly #options: ClientPoolOptions
   readonly #members = new Set<Member>()
@@ -86,7 +77,7 @@ export class ClientPool {
   }
 
   /** The number of open connections, and of those with a request. Walks all of them: for a scrape. */
-  stats(): { readonly open: number; readonly busy: number } {
+  stats(): PoolCounts {
     let [open, busy] = [0, 0]
     for (const { isConnected, handler } of this.#members) {
       if (!isConnected) continue

@@ -10,22 +10,16 @@ import { skipContinue } from './informational.js'
 type Connect = buildConnector.connector
 type Callback = buildConnector.Callback
 
-/** One for all connections of a provider, so that they share its TLS sessions. `extra`: for tests, a CA. */
-export function createConnector(
-  provider: Pick<ProviderConfig, 'tls'> & { readonly timeouts: Pick<Timeouts, 'connectMs'> },
-  proxy: UpstreamProxy | null,
-  extra: buildConnector.BuildOptions = {},
-): Connect {
-  const timeout = provider.timeouts.connectMs
-  const connect = buildConnector({
-    ...extra,
-    ...tlsOptions(provider),
-    ...EAGER_READS,
-    allowH2: false,
-    timeout,
-    rejectUnauthorized: true,
-  })
-  const reach = proxy === null ? connect : throughProxy(connect, proxy, timeout)
+export type ConnectorOptions = {
+  readonly provider: Pick<ProviderConfig, 'tls'> & { readonly timeouts: Pick<Timeouts, 'connectMs'> }
+  readonly proxy: UpstreamProxy | null
+  /** For tests: a CA. */
+  readonly extra?: buildConnector.BuildOptions | undefined
+}
+
+/** For undici's parser of HTTP/1.1. One for all connections of a provider, so that they share its TLS sessions. */
+export function createConnector(options: ConnectorOptions): Connect {
+  const reach = reacher(options, { ...EAGER_READS, allowH2: false })
   return (options, callback) =>
     reach(options, (...[error, socket]: Parameters<Callback>) => {
       if (error !== null) callback(error, null)
@@ -36,6 +30,17 @@ export function createConnector(
         skipContinue(socket)
       }
     })
+}
+
+/** Offers HTTP/2 and HTTP/1.1; what was agreed on is the socket's `alpnProtocol`. */
+export function createOffer(options: ConnectorOptions): Connect {
+  return reacher(options, { allowH2: true })
+}
+
+function reacher({ provider, proxy, extra }: ConnectorOptions, own: buildConnector.BuildOptions): Connect {
+  const timeout = provider.timeouts.connectMs
+  const connect = buildConnector({ ...extra, ...tlsOptions(provider), ...own, timeout, rejectUnauthorized: true })
+  return proxy === null ? connect : throughProxy(connect, proxy, timeout)
 }
 
 function tlsOptions({ tls = null }: Pick<ProviderConfig, 'tls'>): buildConnector.BuildOptions {

@@ -1,12 +1,16 @@
 // Connections to upstreams: one pool of undici clients per configured provider and event loop, created on first use. A provider that
 // a reload changes gets a new pool beside the old one, which remains while it is in use. The parser is never paused: undici 7.26 to
-// 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
+// 7.30 kills the process when a paused answer ends by FIN (undici#5360). TLS is always verified.
+//
+//   http2 off, or isolation, or no TLS: ClientPool (HTTP/1.1)      else NegotiatedPool: SessionPool (HTTP/2), or ClientPool, by ALPN
 import { type buildConnector } from 'undici'
 import { type ProviderConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
-import { parseProxy } from '../proxy.js'
+import { parseProxy, type UpstreamProxy } from '../proxy.js'
 import { ClientPool } from './client-pool.js'
-import { createConnector } from './connector.js'
+import { createConnector, createOffer } from './connector.js'
+import { NegotiatedPool } from './http2/negotiated-pool.js'
+import { type UpstreamPool } from './upstream-pool.js'
 
 /** Vendors send 1-4 KiB of headers; more than this is an error, not an answer. */
 export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
@@ -14,7 +18,7 @@ export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
 /** A provider's pool and what a call needs to know about it. */
 export type PoolLink = {
   readonly provider: ProviderConfig
-  readonly pool: ClientPool
+  readonly pool: UpstreamPool
   /** Path of the base URL, without a trailing slash; empty for a bare origin. With the origin if requests go to an http proxy. */
   readonly basePath: string
   /** Flat; for a proxy that takes whole URLs. */
@@ -38,7 +42,7 @@ export class Pools {
   readonly #options: PoolsOptions
   readonly #links = new Map<ProviderConfig, PoolLink>()
   /** Retired pools that still have requests. */
-  readonly #retired = new Set<ClientPool>()
+  readonly #retired = new Set<UpstreamPool>()
 
   constructor(options: PoolsOptions = {}) {
     this.#options = options
@@ -98,7 +102,7 @@ export class Pools {
     await Promise.all(pools.map((pool) => pool.destroy()))
   }
 
-  #retire(pool: ClientPool): void {
+  #retire(pool: UpstreamPool): void {
     this.#retired.add(pool)
     const forget = () => void this.#retired.delete(pool)
     pool.close().then(forget, forget)
@@ -110,7 +114,28 @@ export class Pools {
     // With a tunnel, the proxy is involved only before the first request.
     const isAsked = proxy !== null && url.protocol === 'http:'
     const path = url.pathname.replace(/\/+$/, '')
-    const pool = new ClientPool(url.origin, {
+    const onConnect = (): void => {
+      link.isConnecting = true
+      queueMicrotask(() => {
+        link.isConnecting = false
+      })
+    }
+    const openHttp1 = (): ClientPool => this.#openHttp1(provider, { url, proxy, onConnect })
+    const pool = maySpeakHttp2(provider, url)
+      ? this.#openHttp2(provider, { url, proxy, onConnect }, openHttp1)
+      : openHttp1()
+    const link: PoolLink = {
+      provider,
+      pool,
+      basePath: isAsked ? `${url.origin}${path}` : path,
+      proxyHeaders: isAsked && proxy.authorization !== null ? ['proxy-authorization', proxy.authorization] : [],
+      isConnecting: false,
+    }
+    return link
+  }
+
+  #openHttp1(provider: ProviderConfig, { url, proxy, onConnect }: Opening): ClientPool {
+    return new ClientPool(url.origin, {
       maxConnections: provider.maxConnections,
       reusesConnections: provider.isolation !== 'request',
       client: {
@@ -122,25 +147,38 @@ export class Pools {
         keepAliveMaxTimeout: provider.keepAliveMs,
         maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
         allowH2: false,
-        connect: createConnector(provider, proxy, this.#options.connect),
+        connect: createConnector({ provider, proxy, extra: this.#options.connect }),
       },
       onUnsolicited: () => this.#options.onUnsolicited?.(provider),
-      onConnect: () => {
-        link.isConnecting = true
-        queueMicrotask(() => {
-          link.isConnecting = false
-        })
-      },
+      onConnect,
     })
-    const link: PoolLink = {
-      provider,
-      pool,
-      basePath: isAsked ? `${url.origin}${path}` : path,
-      proxyHeaders: isAsked && proxy.authorization !== null ? ['proxy-authorization', proxy.authorization] : [],
-      isConnecting: false,
-    }
-    return link
   }
+
+  #openHttp2(
+    provider: ProviderConfig,
+    { url, proxy, onConnect }: Opening,
+    openHttp1: () => ClientPool,
+  ): NegotiatedPool {
+    const connect = createOffer({ provider, proxy, extra: this.#options.connect })
+    const { protocol, host, port } = url
+    const target = { protocol, host, port, hostname: url.hostname.replace(/^\[(.*)\]$/, '$1') }
+    return new NegotiatedPool(url.origin, {
+      maxConnections: provider.maxConnections,
+      keepAliveMs: provider.keepAliveMs,
+      maxHeaderBytes: MAX_RESPONSE_HEADER_BYTES,
+      isRequired: provider.http2 === 'on',
+      connect: (callback) => connect(target, (error, socket) => callback(error, error === null ? socket : null)),
+      openHttp1,
+      onConnect,
+    })
+  }
+}
+
+type Opening = { readonly url: URL; readonly proxy: UpstreamProxy | null; readonly onConnect: () => void }
+
+/** Isolation is of connections, so it needs one for each request. */
+function maySpeakHttp2({ http2 = 'off', isolation = 'none' }: ProviderConfig, { protocol }: URL): boolean {
+  return http2 !== 'off' && isolation === 'none' && protocol === 'https:'
 }
 
 function parseBaseUrl(provider: ProviderConfig): URL {

@@ -1,0 +1,220 @@
+// The HTTP/2 connections to one origin. A request goes to a session with room, one at a time is opened for each batch of requests that
+// found none, and those wait. A session that leaves (GOAWAY, an error) gets no more requests and ends with its last stream.
+//
+//   dispatch -> a session with room | wait, and open one -> send
+import { type Socket } from 'node:net'
+import { type Dispatcher, errors } from 'undici'
+import { type PoolCounts, type PooledHandler, type UpstreamPool } from '../upstream-pool.js'
+import { CLOSED, Http2Error } from './http2-error.js'
+import { MAX_STREAMS, Session } from './session.js'
+import { type RequestParts } from './stream-call.js'
+
+export type SessionPoolOptions = {
+  /** Null: no limit. */
+  readonly maxConnections: number | null
+  readonly keepAliveMs: number
+  readonly maxHeaderBytes: number
+  /** Opens a connection that speaks HTTP/2, within its own time limit. */
+  readonly connect: (callback: (error: Error | null, socket: Socket | null) => void) => void
+  /** A connection was just made; its first request goes out in the same tick. */
+  readonly onConnect: () => void
+  /** For tests. */
+  readonly pingEveryMs?: number
+}
+
+export class SessionPool implements UpstreamPool {
+  readonly #origin: string
+  readonly #options: SessionPoolOptions
+  readonly #sessions = new Set<Session>()
+  /** Those with room. */
+  readonly #free: Session[] = []
+  /** In order of arrival. */
+  readonly #waiting = new Map<PooledHandler, RequestParts>()
+  /** Called whenever a session or a repeat has ended. */
+  readonly #onRemoved: (() => void)[] = []
+  /** Connections on their way, and those whose server has not said yet what it allows. */
+  #connecting = 0
+  #opening = 0
+  #repeats = 0
+  #isClosed = false
+  #isDestroyed = false
+
+  constructor(origin: string, options: SessionPoolOptions) {
+    this.#origin = origin
+    this.#options = options
+  }
+
+  get busy(): number {
+    let busy = this.#connecting
+    for (const { streams } of this.#sessions) if (streams > 0) busy += 1
+    return busy
+  }
+
+  stats(): PoolCounts {
+    return { open: this.#sessions.size, busy: this.busy - this.#connecting }
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
+    if (this.#isClosed) handler.onResponseError(null, new errors.ClientClosedError())
+    else this.#place(partsOf(options), handler)
+  }
+
+  dispatchAgain(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
+    this.#repeats += 1
+    setImmediate(() => {
+      this.#repeats -= 1
+      if (this.#isDestroyed) handler.onResponseError(null, new errors.ClientDestroyedError())
+      else if (!handler.isOver) this.#place(partsOf(options), handler)
+      this.#tellRemoved()
+    })
+  }
+
+  forget(handler: PooledHandler): void {
+    this.#waiting.delete(handler)
+  }
+
+  /** A connection that was made elsewhere and speaks HTTP/2 becomes a session. */
+  adopt(socket: Socket): void {
+    if (this.#isDestroyed) {
+      socket.destroy()
+      return
+    }
+    const { keepAliveMs, maxHeaderBytes, pingEveryMs } = this.#options
+    const session = new Session({
+      origin: this.#origin,
+      socket,
+      keepAliveMs,
+      maxHeaderBytes,
+      events: {
+        onReady: () => this.#onReady(),
+        onRoom: (one) => this.#onRoom(one),
+        onLeaving: (one) => this.#unfree(one),
+        onClosed: (one, error) => this.#onClosed(one, error),
+      },
+      ...(pingEveryMs === undefined ? {} : { pingEveryMs }),
+    })
+    this.#sessions.add(session)
+    this.#opening += 1
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const session of this.#sessions) if (session.streams === 0) session.close()
+    while (this.#sessions.size + this.#connecting + this.#waiting.size + this.#repeats > 0) {
+      await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
+    }
+  }
+
+  async destroy(): Promise<void> {
+    this.#isClosed = true
+    this.#isDestroyed = true
+    this.#failWaiting(new errors.ClientDestroyedError(), this.#waiting.size)
+    for (const session of this.#sessions) session.destroy(new errors.ClientDestroyedError())
+    while (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
+  }
+
+  #place(parts: RequestParts, handler: PooledHandler): void {
+    for (let session = this.#free.at(-1); session !== undefined; session = this.#free.at(-1)) {
+      if (this.#give(session, parts, handler)) return
+    }
+    this.#waiting.set(handler, parts)
+    this.#openForWaiting()
+  }
+
+  /** False: it takes none. */
+  #give(session: Session, parts: RequestParts, handler: PooledHandler): boolean {
+    const isSent = session.hasRoom && session.send(parts, handler)
+    if (!session.hasRoom) this.#unfree(session)
+    return isSent
+  }
+
+  #openForWaiting(): void {
+    const { maxConnections } = this.#options
+    const open = this.#sessions.size + this.#connecting
+    if (this.#waiting.size <= (this.#connecting + this.#opening) * MAX_STREAMS) return
+    if (maxConnections !== null && open >= maxConnections) return
+    this.#connecting += 1
+    this.#options.connect((error, socket) => {
+      this.#connecting -= 1
+      if (socket !== null) this.adopt(socket)
+      else this.#failWaiting(error ?? new errors.SocketError('no connection'), MAX_STREAMS)
+      this.#tellRemoved()
+    })
+  }
+
+  /** Of a connection that could not be made, those that it was for. */
+  #failWaiting(error: Error, most: number): void {
+    const failed = [...this.#waiting.keys()].slice(0, most)
+    for (const handler of failed) this.#waiting.delete(handler)
+    for (const handler of failed) handler.onResponseError(null, error)
+    this.#tellRemoved()
+  }
+
+  #serveWaiting(): void {
+    for (const [handler, parts] of this.#waiting) {
+      const session = this.#free.at(-1)
+      if (session === undefined) break
+      this.#waiting.delete(handler)
+      if (handler.isOver) continue
+      if (!this.#give(session, parts, handler)) this.#place(parts, handler)
+    }
+    if (this.#waiting.size > 0) this.#openForWaiting()
+  }
+
+  #onReady(): void {
+    this.#opening -= 1
+    this.#options.onConnect()
+  }
+
+  #onRoom(session: Session): void {
+    if (session.hasRoom) this.#setFree(session)
+    if (this.#waiting.size > 0) this.#serveWaiting()
+    else if (this.#isClosed && session.streams === 0) session.close()
+  }
+
+  #onClosed(session: Session, error: Error | null): void {
+    this.#sessions.delete(session)
+    if (!session.isReady) {
+      this.#opening -= 1
+      this.#failWaiting(error ?? new Http2Error(CLOSED), MAX_STREAMS)
+    }
+    if (this.#waiting.size > 0) this.#openForWaiting()
+    this.#tellRemoved()
+  }
+
+  #setFree(session: Session): void {
+    if (session.freeAt >= 0) return
+    session.freeAt = this.#free.push(session) - 1
+  }
+
+  /** The last one takes its place. */
+  #unfree(session: Session): void {
+    const at = session.freeAt
+    if (at < 0) return
+    session.freeAt = -1
+    const last = this.#free.pop()
+    if (last === undefined || last === session) return
+    this.#free[at] = last
+    last.freeAt = at
+  }
+
+  #tellRemoved(): void {
+    for (const tell of this.#onRemoved.splice(0)) tell()
+  }
+}
+
+/** As calls make them: flat headers, a body in one piece or several, whose length is theirs to tell. */
+function partsOf({ method, path, headers, body }: Dispatcher.DispatchOptions): RequestParts {
+  const pieces = body instanceof Uint8Array ? [body] : ((body ?? []) as unknown as readonly Uint8Array[])
+  return {
+    method,
+    path,
+    headers: withoutLength(headers as readonly string[]),
+    body: pieces.filter((piece) => piece.length > 0),
+  }
+}
+
+function withoutLength(headers: readonly string[]): readonly string[] {
+  const at = headers.indexOf('content-length')
+  return at < 0 || at % 2 !== 0 ? headers : headers.toSpliced(at, 2)
+}

@@ -1,0 +1,187 @@
+// One HTTP/2 connection with its streams. It takes no more of them than a bound, so that one lost connection takes few answers with it,
+// nor than its server allows, and none after a GOAWAY. While streams wait and nothing arrives it asks by PING whether anybody is there.
+import { type ClientHttp2Session, connect } from 'node:http2'
+import { type Socket } from 'node:net'
+import { type PooledHandler } from '../upstream-pool.js'
+import { Http2Error, NO_PONG, NO_SETTINGS } from './http2-error.js'
+import { type RequestParts, StreamCall } from './stream-call.js'
+
+export type SessionEvents = {
+  /** Its server has said what it allows. Called once, before any other. */
+  onReady(session: Session): void
+  /** It takes more streams again, or no longer has any. */
+  onRoom(session: Session): void
+  /** It takes no more streams: a GOAWAY, or its end. Called once. */
+  onLeaving(session: Session): void
+  /** It has ended, and so have its streams. `error`: of one that was never ready; null if there was none. */
+  onClosed(session: Session, error: Error | null): void
+}
+
+export type SessionOptions = {
+  readonly origin: string
+  readonly socket: Socket
+  readonly maxHeaderBytes: number
+  readonly keepAliveMs: number
+  readonly events: SessionEvents
+  /** For tests. */
+  readonly pingEveryMs?: number
+}
+
+/** Streams of a session; a server may allow fewer, and what it allows is waited for: beyond that, a stream would stand in a queue. */
+export const MAX_STREAMS = 32
+const SETTINGS_MS = 5_000
+/** A stream that nobody could stall: what is read is always taken. */
+const STREAM_WINDOW_BYTES = 1024 * 1024
+const SESSION_WINDOW_BYTES = 16 * 1024 * 1024
+/** Node counts the bodies of requests that wait to be sent; in MB. */
+const SESSION_MEMORY_MB = 256
+const PING_EVERY_MS = 5_000
+
+export class Session {
+  readonly #session: ClientHttp2Session
+  readonly #socket: Socket
+  readonly #options: SessionOptions
+  readonly #pinging: NodeJS.Timeout
+  #idleTimer: NodeJS.Timeout | null = null
+  /** What had been read when it was last looked at. */
+  #readBefore = 0
+  #isAsked = false
+  #isLeaving = false
+  /** Null once the server has said what it allows. */
+  #settingsTimer: NodeJS.Timeout | null
+  #error: Error | null = null
+  streams = 0
+  /** Its index in the pool's list of those with room; -1 if not in it. */
+  freeAt = -1
+
+  /** Takes the socket over, which is connected and has agreed on HTTP/2. */
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#socket = options.socket
+    this.#session = connect(options.origin, {
+      createConnection: () => options.socket,
+      maxSessionMemory: SESSION_MEMORY_MB,
+      settings: {
+        enablePush: false,
+        initialWindowSize: STREAM_WINDOW_BYTES,
+        maxHeaderListSize: options.maxHeaderBytes,
+      },
+    })
+    this.#session.once('connect', () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES))
+    this.#session.on('remoteSettings', () => this.#settle())
+    this.#session.on('goaway', () => this.#leave())
+    // Its streams tell of it.
+    this.#session.on('error', (error) => {
+      this.#error = error
+      this.#leave()
+    })
+    this.#session.on('close', () => this.#closed())
+    this.#settingsTimer = setTimeout(() => this.destroy(new Http2Error(NO_SETTINGS)), SETTINGS_MS)
+    this.#pinging = setInterval(() => this.#look(), options.pingEveryMs ?? PING_EVERY_MS)
+    this.#pinging.unref()
+  }
+
+  get isReady(): boolean {
+    return this.#settingsTimer === null
+  }
+
+  get hasRoom(): boolean {
+    if (this.#isLeaving || !this.isReady || this.#session.closed || this.#session.destroyed) return false
+    const { maxConcurrentStreams = MAX_STREAMS } = this.#session.remoteSettings
+    return this.streams < Math.min(MAX_STREAMS, maxConcurrentStreams)
+  }
+
+  /** False: it takes no more requests, and nothing was sent. */
+  send(parts: RequestParts, handler: PooledHandler): boolean {
+    const call = new StreamCall(handler, () => this.#release())
+    this.streams += 1
+    this.#stopIdle()
+    try {
+      handler.onRequestStart?.(call, null)
+    } catch {
+      // Aborted while it waited.
+      this.#release()
+      return true
+    }
+    try {
+      call.start(this.#session, parts)
+      return true
+    } catch {
+      this.streams -= 1
+      this.#leave()
+      return false
+    }
+  }
+
+  /** Takes no more requests, and ends when its streams have. */
+  close(): void {
+    this.#leave()
+    if (!this.#session.closed) this.#session.close()
+  }
+
+  destroy(error?: Error): void {
+    this.#session.destroy(error)
+  }
+
+  #settle(): void {
+    if (this.#settingsTimer !== null) {
+      clearTimeout(this.#settingsTimer)
+      this.#settingsTimer = null
+      this.#options.events.onReady(this)
+      this.#startIdle()
+    }
+    this.#options.events.onRoom(this)
+  }
+
+  #release(): void {
+    this.streams -= 1
+    this.#startIdle()
+    this.#options.events.onRoom(this)
+  }
+
+  #startIdle(): void {
+    if (this.streams > 0 || this.#session.closed || this.#session.destroyed) return
+    if (this.#idleTimer !== null) this.#idleTimer.refresh()
+    else this.#idleTimer = setTimeout(() => this.#endIdle(), this.#options.keepAliveMs).unref()
+    this.#session.unref()
+  }
+
+  #stopIdle(): void {
+    if (this.streams === 1) this.#session.ref()
+  }
+
+  #endIdle(): void {
+    if (this.streams === 0) this.close()
+  }
+
+  /** Nothing has come since the last look, and streams wait: nobody may be there. */
+  #look(): void {
+    const { bytesRead } = this.#socket
+    const isSilent = bytesRead === this.#readBefore
+    this.#readBefore = bytesRead
+    if (this.#isAsked && isSilent) {
+      this.#session.destroy(new Http2Error(NO_PONG))
+      return
+    }
+    this.#isAsked = this.streams > 0 && isSilent
+    if (this.#isAsked && !this.#session.destroyed) this.#session.ping(ignore)
+  }
+
+  #leave(): void {
+    if (this.#isLeaving) return
+    this.#isLeaving = true
+    this.#options.events.onLeaving(this)
+  }
+
+  #closed(): void {
+    clearInterval(this.#pinging)
+    if (this.#settingsTimer !== null) clearTimeout(this.#settingsTimer)
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
+    this.#leave()
+    this.#options.events.onClosed(this, this.#error)
+  }
+}
+
+function ignore(): void {
+  // An answer shows in the bytes that are read.
+}

@@ -1,0 +1,126 @@
+// One request on one HTTP/2 session, told to a handler as undici tells of one over HTTP/1.1. Bytes reach the handler within the read
+// that brought them: the stream flows from the beginning, and is never paused by us.
+//
+//   response -> onResponseStart     data -> onResponseData     end, closed without an error -> onResponseEnd     else -> onResponseError
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2'
+import { type Dispatcher } from 'undici'
+import { type PooledHandler } from '../upstream-pool.js'
+import { resetError } from './http2-error.js'
+
+/** What undici takes as headers and body, as calls make them. */
+export type RequestParts = {
+  readonly method: string
+  readonly path: string
+  /** Flat, lower-case names. */
+  readonly headers: readonly string[]
+  readonly body: readonly Uint8Array[]
+}
+
+export class StreamCall implements Dispatcher.DispatchController {
+  readonly #handler: PooledHandler
+  /** Its place on the session is free again. */
+  readonly #onClosed: () => void
+  #session: ClientHttp2Session | null = null
+  #stream: ClientHttp2Stream | null = null
+  #isOver = false
+  aborted = false
+  reason: Error | null = null
+  paused = false
+
+  constructor(handler: PooledHandler, onClosed: () => void) {
+    this.#handler = handler
+    this.#onClosed = onClosed
+  }
+
+  /** @throws when the session takes no more requests; then nothing was sent, and no event follows */
+  start(session: ClientHttp2Session, parts: RequestParts): void {
+    const { body } = parts
+    const stream = session.request(headersOf(parts), { endStream: body.length === 0 })
+    this.#session = session
+    this.#stream = stream
+    stream.on('response', (headers) => this.#begin(headers))
+    stream.on('data', (chunk: Buffer) => {
+      if (!this.#isOver) this.#handler.onResponseData?.(this, chunk)
+    })
+    stream.on('end', () => this.#end())
+    stream.on('error', (error) => this.#fail(error))
+    stream.on('close', () => {
+      this.#fail(null)
+      this.#onClosed()
+    })
+    if (body.length === 0) return
+    stream.cork()
+    for (const piece of body) stream.write(piece)
+    stream.end()
+    stream.uncork()
+  }
+
+  /** Resets the stream; the session stays. */
+  abort(reason: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.aborted = true
+    this.reason = reason
+    this.#stream?.close(constants.NGHTTP2_CANCEL)
+  }
+
+  pause(): void {
+    this.paused = true
+    this.#stream?.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    this.#stream?.resume()
+  }
+
+  #begin({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+    if (this.#isOver) return
+    this.#handler.onResponseStarted?.()
+    this.#handler.onResponseStart?.(this, status, headers)
+  }
+
+  /** Node ends a stream that was reset as well. */
+  #end(): void {
+    if (this.#isOver) return
+    const stream = this.#stream
+    if (stream === null || stream.aborted || (stream.rstCode ?? 0) !== 0) return
+    this.#isOver = true
+    this.#handler.onResponseEnd?.(this, {})
+  }
+
+  #fail(error: Error | null): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#handler.onResponseError(this, error !== null && !isNodes(error) ? error : this.#lost(error))
+  }
+
+  /** Node gives a stream of a lost connection the code of a cancelled one. */
+  #lost(cause: Error | null): Error {
+    const isConnectionLost = this.#session?.destroyed ?? true
+    return resetError(isConnectionLost ? 0 : (this.#stream?.rstCode ?? 0), cause ?? undefined)
+  }
+}
+
+/** What Node says of HTTP/2; a system's error, and ours, say more. */
+function isNodes(error: Error): boolean {
+  return 'code' in error && String(error.code).startsWith('ERR_HTTP2')
+}
+
+/** Node takes a list for a name that comes more than once. */
+function headersOf({ method, path, headers, body }: RequestParts): Record<string, string | string[]> {
+  const all: Record<string, string | string[]> = { ':method': method, ':path': path }
+  for (let i = 0; i < headers.length; i += 2) {
+    const [name = '', value = ''] = [headers[i], headers[i + 1]]
+    const known = all[name]
+    all[name] = known === undefined ? value : [known, value].flat()
+  }
+  if (body.length > 0) all['content-length'] = String(body.reduce((total, piece) => total + piece.length, 0))
+  return all
+}
