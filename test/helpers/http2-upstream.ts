@@ -23,6 +23,8 @@ export type Http2UpstreamOptions = SecureServerOptions & {
 export class Http2Upstream {
   readonly #server: Http2SecureServer
   readonly ca: string
+  /** The same as a file. */
+  readonly caFile: string
   /** Connections below TLS, whatever they speak. */
   readonly sockets: Socket[] = []
   readonly sessions: ServerHttp2Session[] = []
@@ -32,9 +34,10 @@ export class Http2Upstream {
   onSocket: (socket: Socket) => void = () => undefined
   answer: Answer = (response) => void response.end('ok')
 
-  private constructor(server: Http2SecureServer, ca: string) {
+  private constructor(server: Http2SecureServer, { ca, caFile }: Authority) {
     this.#server = server
     this.ca = ca
+    this.caFile = caFile
     server.on('session', (session) => {
       session.on('error', () => undefined)
       this.sessions.push(session)
@@ -61,7 +64,7 @@ export class Http2Upstream {
     const server = isHttp1
       ? (createHttp1Server(pem) as unknown as Http2SecureServer)
       : createSecureServer({ allowHTTP1: true, ...pem, ...options })
-    const upstream = new Http2Upstream(server, authority.ca)
+    const upstream = new Http2Upstream(server, authority)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     t.teardown(() => {

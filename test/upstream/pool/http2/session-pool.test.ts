@@ -1,0 +1,113 @@
+// A connection behind which nobody is any more, and one that nobody would answer: both end by themselves, and alone.
+import { once } from 'node:events'
+import { connect as connectTcp, createServer, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { test } from 'tap'
+import { SessionPool } from '../../../../src/upstream/pool/http2/session-pool.js'
+import { type PooledHandler } from '../../../../src/upstream/pool/upstream-pool.js'
+import { type Teardown } from '../../../helpers/gateway.js'
+import { Http2Upstream } from '../../../helpers/http2-upstream.js'
+
+const PING_MS = 100
+
+type Seen = { readonly handler: PooledHandler; readonly begun: Promise<unknown>; readonly ended: Promise<string> }
+
+/** What one request comes to: `end`, or the code of its error. */
+function watch(): Seen {
+  let [begin, end]: [(value: unknown) => void, (how: string) => void] = [() => undefined, () => undefined]
+  const begun = new Promise((resolve) => {
+    begin = resolve
+  })
+  const ended = new Promise<string>((resolve) => {
+    end = resolve
+  })
+  const handler: PooledHandler = {
+    isOver: false,
+    owner: null,
+    onRequestStart: () => undefined,
+    onResponseData: begin,
+    onResponseEnd: () => end('end'),
+    onResponseError: (_controller: unknown, error: Error) => end('code' in error ? String(error.code) : error.message),
+  }
+  return { handler, begun, ended }
+}
+
+/** Passes bytes on, until it is frozen: then nothing comes or goes, and nothing closes. */
+async function startProxy(t: Teardown, port: number): Promise<{ readonly port: number; freeze(): void }> {
+  const sockets: Socket[] = []
+  const server = createServer((near) => {
+    const far = connectTcp(port, '127.0.0.1')
+    for (const socket of [near, far]) socket.on('error', () => undefined)
+    near.pipe(far)
+    far.pipe(near)
+    sockets.push(near, far)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    freeze: () => {
+      for (const socket of sockets.splice(0)) socket.unpipe().pause()
+    },
+  }
+}
+
+async function prepare(t: Teardown) {
+  const upstream = await Http2Upstream.listen(t)
+  const proxy = await startProxy(t, Number(new URL(upstream.origin).port))
+  const origin = `https://127.0.0.1:${proxy.port}`
+  const pool = new SessionPool(origin, {
+    maxConnections: null,
+    keepAliveMs: 60_000,
+    maxHeaderBytes: 32_768,
+    onConnect: () => undefined,
+    pingEveryMs: PING_MS,
+    connect: (callback) => {
+      const socket = connectTls({ port: proxy.port, host: '127.0.0.1', ca: upstream.ca, ALPNProtocols: ['h2'] })
+      socket.on('error', () => undefined).once('secureConnect', () => callback(null, socket))
+    },
+  })
+  t.teardown(() => pool.destroy())
+  upstream.answer = (response) => {
+    response.writeHead(200)
+    response.write('first')
+  }
+  const ask = (): Seen => {
+    const seen = watch()
+    pool.dispatch({ path: '/', method: 'POST', headers: [], body: Buffer.from('{}') }, seen.handler)
+    return seen
+  }
+  return { upstream, proxy, pool, ask }
+}
+
+test('where nobody answers a PING any more the streams of that connection end, and the next one gets another', async (t) => {
+  const { proxy, upstream, pool, ask } = await prepare(t)
+  const lost = [ask(), ask()]
+  await Promise.all(lost.map(({ begun }) => begun))
+  proxy.freeze()
+  for (const { ended } of lost) t.equal(await ended, 'HTTP2_NO_PONG')
+  await ask().begun
+  t.equal(upstream.sessions.length, 2)
+  t.equal(pool.stats().busy, 1)
+})
+
+test('a silent stream whose server answers PINGs is left alone', async (t) => {
+  const { upstream, ask } = await prepare(t)
+  let pings = 0
+  const { begun, ended } = ask()
+  await begun
+  const pinged = new Promise<void>((resolve) => {
+    upstream.sessions[0]?.on('ping', () => {
+      pings += 1
+      if (pings === 4) resolve()
+    })
+  })
+  await pinged
+  upstream.sessions[0]?.destroy()
+  t.equal(await ended, 'HTTP2_CLOSED')
+})
