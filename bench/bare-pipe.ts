@@ -1,14 +1,16 @@
 // The floor of every table: uWebSockets.js -> undici dispatch -> bytes, with no feature at all. What Sluice costs more than
-// this is what its features cost. Run: node dist/bench/bare-pipe.js UPSTREAM_ORIGIN [joined]; prints its port. `joined`: what
+// this is what its features cost. Run: node dist/bench/bare-pipe.js UPSTREAM_ORIGIN [joined | plain [CA_FILE]]; prints its port. `joined`: what
 // one read of the upstream brought goes out in one write, which is already a technique of a gateway's, and a lower floor.
 
 import { type HttpResponse } from 'uWebSockets.js'
+import { readFileSync } from 'node:fs'
 import { Pool } from 'undici'
 import { loadEngine } from '../src/server/engine/engine.js'
 import { tuneCollector } from '../src/threads/collector.js'
 
 const origin = process.argv[2] ?? 'http://127.0.0.1:4000'
 const isJoined = process.argv[3] === 'joined'
+const caFile = process.argv[4] ?? null
 tuneCollector()
 const { uws } = loadEngine()
 const pool = new Pool(origin, {
@@ -17,6 +19,7 @@ const pool = new Pool(origin, {
   headersTimeout: 0,
   bodyTimeout: 0,
   keepAliveTimeout: 60_000,
+  ...(caFile === null ? {} : { connect: { ca: readFileSync(caFile) } }),
 })
 const MAX_CORK_BYTES = 15 * 1024
 const HEADERS = [

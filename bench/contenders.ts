@@ -58,6 +58,11 @@ export function startJoinedPipe(upstream: string): Promise<Contender> {
   return barePipe('bare pipe, joined', [upstream, 'joined'])
 }
 
+/** The floor where the upstream is behind TLS. */
+export function startTlsPipe(upstream: string, certFile: string): Promise<Contender> {
+  return barePipe('bare pipe', [upstream, 'plain', certFile])
+}
+
 async function barePipe(name: string, args: readonly string[]): Promise<Contender> {
   const talker = new Talker('bare-pipe.js', args)
   const { port } = await talker.hear<{ port: number }>()

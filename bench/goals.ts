@@ -89,6 +89,14 @@ export const GOALS: readonly Goal[] = [
       2,
     ),
   ),
+  ratio(
+    'S16 CPU an event over TLS at 20 ms, HTTP/2, to the bare pipe',
+    'S16 openai over TLS, 100 events at 20 ms',
+    'CPU us/event',
+    1,
+    'sluice, HTTP/2',
+  ),
+  value('S16 memory a held stream over TLS, HTTP/2, KB', 'S16 held over TLS', 'RSS KB/stream', 25, 'sluice, HTTP/2'),
   value('S11 first answer after start, ms', 'S11 start', 'first answer ms', 1000),
   value('S11 idle memory, MB', 'S11 start', 'idle RSS MB', 120),
 ]

@@ -14,6 +14,7 @@ import { runS7 } from './load/stalled.bench.js'
 import { runS11 } from './load/start.bench.js'
 import { runS3 } from './load/stream.bench.js'
 import { runS10 } from './load/threads.bench.js'
+import { runS16 } from './load/tls.bench.js'
 import { runS4 } from './load/transcode.bench.js'
 import { runS5 } from './load/websocket.bench.js'
 import { printRun, saveRun, writeReadme } from './report.js'
@@ -38,6 +39,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   S13: { title: "agents' requests", run: runS13 },
   S14: { title: 'keys of a database, prices and budgets', run: runS14 },
   S15: { title: 'an open console', run: runS15 },
+  S16: { title: 'providers over TLS', run: runS16 },
 }
 
 const ROUNDS = 5
