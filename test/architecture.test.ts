@@ -100,7 +100,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'credential-types', 'job-types', 'response-types', 'listener-types', 'validate'],
+    ...['types', 'credential-types', 'job-types', 'store-types', 'listener-types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'waiting', 'limiter', 'refusal'],
   upstream: [
@@ -112,6 +112,8 @@ const ROOMS: RoomOrder = {
   accounts: [
     'client',
     'thread',
+    'key-uses',
+    'snapshot',
     'messages',
     'database',
     'directory',

@@ -29,10 +29,7 @@ const endings: (() => unknown)[] = []
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
 endings.push(() => rmSync(folder, { recursive: true, force: true }))
 const server = await startPostgres({ teardown: (end: () => unknown) => void endings.push(end) })
-const stores = [
-  openAccountsFile(join(folder, 'accounts.db')),
-  await openPostgres(await server.createDatabase()),
-] as const
+const stores = [openAccountsFile(join(folder, 'accounts.db')), openPostgres(await server.createDatabase())] as const
 const requests = await fill(stores[0].db)
 await fill(stores[1].db)
 say(`${requests} requests, Node ${process.version}, ${cpus()[0]?.model}`)

@@ -22,6 +22,8 @@ export type AccountsStart = {
   readonly isSingleNode?: boolean
   /** The folder of the journals of budgets; absent: there are none. */
   readonly journal?: string
+  /** Keys are used for so long while a PostgreSQL database is away, from this file after a start; absent: at no start without it. */
+  readonly snapshot?: { readonly path: string; readonly maxStaleMs: number }
   /** How long rollups of spend are kept; absent: for ever. */
   readonly rollups?: RollupDays
   /** One Float64, added to the thread's clock: for tests that move time. */

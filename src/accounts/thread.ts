@@ -14,13 +14,14 @@ import { forgetJournals, forgetWindows } from './database/budgets/spend.js'
 import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
-import { Keys } from './database/keys.js'
+import { Keys, nameTaken, takenName } from './database/keys.js'
 import { forgetRollups } from './database/rollups/add-rollups.js'
 import { UserNames } from './database/rollups/user-names.js'
 import { type AccountsDatabase, type Database, type Ground } from './database/rows.js'
 import { tokenSecretOf } from './database/token-secret.js'
 import { writeSharedSecret } from './directory/shared-secret.js'
 import { DirectoryWriter } from './directory/writer.js'
+import { KeyUses } from './key-uses.js'
 import {
   type AccountsStart,
   type CallMessage,
@@ -30,21 +31,23 @@ import {
   type ToStore,
 } from './messages.js'
 import { DAY_MS } from './rollups/types.js'
-import { type AccountCalls, type KeyUse } from './store.js'
+import { Fallback } from './snapshot/fallback.js'
+import { type AccountCalls } from './store.js'
 import { type Listing } from './types.js'
 
 /** A change of one node is on every other after this at the latest, and usually by its hint at once. */
 const LOOK_EVERY_MS = 1000
-/** How often it is written when keys were last used. */
-const USES_EVERY_MS = 60_000
 /** How often rollups that are old are deleted: those of an hour at a time. */
 const FORGET_EVERY_MS = 3_600_000
 /** Keys that one line names. */
 const MAX_NAMED = 10
 const NEEDS_SINGLE_NODE =
   'Budgets hold on one node only: with accounts.store: postgres they need accounts.singleNode: true.'
-/** Rows of one statement: its parameters are limited. */
-const MAX_ROWS = 500
+const FROM_SNAPSHOT = 'Keys known before are used, and no others; budgets wait for what is spent of them.'
+const NOT_YET = GatewayError.shared('overloaded', {
+  message: 'The account database cannot be reached.',
+  retryAfterMs: LOOK_EVERY_MS,
+})
 
 /** Opens the database and serves it until the close message, or reports why it cannot. */
 export async function serveAccounts(
@@ -54,8 +57,7 @@ export async function serveAccounts(
 ): Promise<void> {
   const tell = (message: FromAccounts): void => parent.postMessage(message)
   try {
-    const thread = new AccountsThread({ start, writer, database: await openDatabase(start.database), tell })
-    await thread.load()
+    const thread = await startThread({ start, writer, database: await openDatabase(start.database), tell })
     thread.follow()
     parent.on('message', (message: ToAccounts) => {
       if (message.type === 'connect') thread.connect(message.port)
@@ -75,6 +77,18 @@ async function openDatabase(database: AccountsStart['database']): Promise<Accoun
   return (await import('./database/postgres.js')).openPostgres(database.url)
 }
 
+/** @throws misconfigured, with the database closed */
+async function startThread(options: ThreadOptions): Promise<AccountsThread> {
+  try {
+    const thread = new AccountsThread(options)
+    await thread.start()
+    return thread
+  } catch (thrown) {
+    await options.database.close()
+    throw thrown
+  }
+}
+
 type Adjusted = Awaited<ReturnType<AccountCalls['adjustBudget']>>
 
 type ThreadOptions = {
@@ -88,16 +102,20 @@ class AccountsThread {
   readonly #options: ThreadOptions
   readonly #ground: Ground
   readonly #budgets: BudgetWriter
+  readonly #feed: Feed
   readonly #commits: Commits
+  readonly #fallback: Fallback
+  readonly #uses: KeyUses
   readonly #ports = new Set<MessagePort>()
   #reserved: ReadonlySet<string>
-  /** Since they were written last. */
-  #uses = new Map<string, number>()
-  #timer: NodeJS.Timeout | null = null
   #looking: NodeJS.Timeout | null = null
   #forgetting: NodeJS.Timeout | null = null
+  /** What is in the directory is from the database. */
+  #isLoaded = false
   #isLooking = false
   #isAway = false
+  /** What was told last of a database that cannot be used. */
+  #told = ''
 
   constructor(options: ThreadOptions) {
     const { start, writer, database } = options
@@ -114,25 +132,68 @@ class AccountsThread {
       noBudgets: database.shared === null || start.isSingleNode === true ? null : NEEDS_SINGLE_NODE,
       usageOf: (id) => this.#budgets.usage(id),
     }
+    this.#feed = new Feed({
+      ...{ writer, budgets: this.#budgets, nowMs },
+      onLeftOut: (leftOut) => this.#reportLeftOut(leftOut),
+      onApplied: () => this.#fallback.note(),
+    })
     this.#commits = new Commits({
-      database,
-      feed: new Feed({ writer, budgets: this.#budgets, nowMs, onLeftOut: (leftOut) => this.#reportLeftOut(leftOut) }),
+      ...{ database, feed: this.#feed },
       onFailure: (thrown) => this.#fail(thrown),
       onChanged: (ids) => this.#send({ type: 'event', event: { type: 'changed', ids } }),
     })
+    this.#fallback = new Fallback({
+      ...{ start, place: database.shared?.place ?? null, keys: writer, budgets: this.#budgets, nowMs },
+      report: (message) => this.#report(message),
+    })
+    this.#uses = new KeyUses((uses) => this.#run((db) => new Keys(db, this.#ground).noteUses(uses)))
   }
 
-  /** Fills the directory. @throws misconfigured where the configuration file has a name of the database */
-  async load(): Promise<void> {
+  /**
+   * Fills the directory, from the snapshot where the database is away.
+   * @throws misconfigured where neither is possible, or the configuration file has a name of the database
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#load()
+    } catch (thrown) {
+      const { data } = toGatewayError(thrown)
+      if (data.code !== 'misconfigured' || !data.retryable || !this.#restore()) throw thrown
+      this.#isAway = true
+      this.#report(`${data.message} ${FROM_SNAPSHOT}`)
+    }
+  }
+
+  /** Fills the directory from the database. */
+  async #load(): Promise<void> {
+    await this.#options.database.prepare()
     await this.#replay()
     const taken = await this.#commits.run((db) => takenName(db, [...this.#reserved]))
     if (taken !== null) throw nameTaken(taken)
-    const { random, noBudgets } = this.#ground
+    const { random } = this.#ground
     const secret = await this.#commits.run((db) => tokenSecretOf(db, random))
     writeSharedSecret(this.#options.start.directory.tokenSecret, secret)
-    if (noBudgets !== null && this.#budgets.ids.length > 0) {
-      throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
-    }
+    this.#checkBudgets()
+    this.#isLoaded = true
+    this.#fallback.seen()
+  }
+
+  /** Fills the directory with what was known last. False: nothing is known, or it is too old. */
+  #restore(): boolean {
+    const found = this.#fallback.read()
+    if (found === null) return false
+    const taken = found.listings.find(({ account }) => this.#reserved.has(account.name))
+    if (taken !== undefined) throw nameTaken(taken.account.name)
+    this.#feed.restore(found)
+    this.#checkBudgets()
+    this.#fallback.restored(found)
+    return true
+  }
+
+  #checkBudgets(): void {
+    const { noBudgets } = this.#ground
+    if (noBudgets === null || this.#budgets.ids.length === 0) return
+    throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
   }
 
   /** Adds what a process that was killed has left, before the directory is filled with what is spent. */
@@ -151,14 +212,17 @@ class AccountsThread {
     const { shared } = this.#options.database
     if (shared === null) return
     shared.listen(() => void this.#look())
-    this.#looking = setInterval(() => void this.#look(), LOOK_EVERY_MS)
+    this.#looking = setInterval(() => {
+      this.#fallback.check()
+      void this.#look()
+    }, LOOK_EVERY_MS)
   }
 
   connect(port: MessagePort): void {
     this.#ports.add(port)
     port.on('message', (message: ToStore) => {
       if (message.type === 'call') void this.#answer(port, message)
-      else this.#noteUses(message.uses)
+      else this.#uses.note(message.uses)
     })
     port.once('close', () => this.#ports.delete(port))
   }
@@ -169,31 +233,32 @@ class AccountsThread {
     this.#reserved = new Set([...before, ...fileKeys])
     // A configuration without further names needs no database: it may be away.
     const further = fileKeys.filter((name) => !before.has(name))
-    const error = await (further.length === 0
-      ? Promise.resolve(null)
-      : this.#commits.run((db) => takenName(db, further))
-    ).then((taken) => (taken === null ? null : nameTaken(taken)), toGatewayError)
+    const error = await (further.length === 0 ? Promise.resolve(null) : this.#run((db) => takenName(db, further))).then(
+      (taken) => (taken === null ? null : nameTaken(taken)),
+      toGatewayError,
+    )
     this.#reserved = error === null ? new Set(fileKeys) : before
     this.#options.tell({ type: 'reserved', error: error?.data ?? null })
   }
 
   async close(): Promise<void> {
     for (const timer of [this.#looking, this.#forgetting]) if (timer !== null) clearInterval(timer)
-    await this.#writeUses()
+    await this.#uses.flush()
     await this.#commits.idle()
+    await this.#fallback.close()
     await this.#options.database.close()
     for (const port of this.#ports) port.close()
   }
 
+  /** @throws overloaded before the database has been there */
+  #run: Commits['run'] = (act, kind) => (this.#isLoaded ? this.#commits.run(act, kind) : Promise.reject(NOT_YET))
+
   async #answer(port: MessagePort, { n, name, args }: CallMessage): Promise<void> {
-    const reply = await this.#commits
-      .run(
-        (db) => {
-          const call = callsOver(db, this.#ground)[name] as (...args: readonly unknown[]) => Promise<unknown>
-          return call(...args)
-        },
-        READING.has(name) ? 'read' : 'change',
-      )
+    const act = (db: Database): Promise<unknown> => {
+      const call = callsOver(db, this.#ground)[name] as (...args: readonly unknown[]) => Promise<unknown>
+      return call(...args)
+    }
+    const reply = await this.#run(act, READING.has(name) ? 'read' : 'change')
       .then((value) => {
         // What is spent is in the cells of event loops, where every change of it is an addition.
         if (name === 'adjustBudget') this.#adjust(value as Adjusted)
@@ -218,11 +283,29 @@ class AccountsThread {
   async #look(): Promise<void> {
     if (this.#isLooking) return
     this.#isLooking = true
-    const isThere = await this.#commits.run(async () => true, 'read').catch(() => false)
+    const isThere = await (this.#isLoaded ? this.#commits.run(async () => true, 'read') : this.#tryToLoad()).catch(
+      () => false,
+    )
     this.#isLooking = false
-    if (!isThere || !this.#isAway) return
+    if (!isThere) return this.#fallback.missed()
+    this.#fallback.seen()
+    if (!this.#isAway) return
     this.#isAway = false
-    this.#options.tell({ type: 'trouble', message: 'is available again' })
+    this.#report('is available again')
+  }
+
+  /** After a start without the database. What keeps it from being used is told once. */
+  async #tryToLoad(): Promise<boolean> {
+    try {
+      await this.#load()
+      return true
+    } catch (thrown) {
+      const { data } = toGatewayError(thrown)
+      if (data.retryable || data.message === this.#told) return false
+      this.#told = data.message
+      this.#report(data.message)
+      return false
+    }
   }
 
   /** What cannot be done now is done the next time. */
@@ -230,12 +313,10 @@ class AccountsThread {
     const { rollups } = this.#options.start
     if (rollups === undefined) return
     const nowMs = this.#ground.nowMs()
-    await this.#commits
-      .run(async (db) => {
-        await forgetRollups(db, rollups, Math.floor(nowMs / DAY_MS), nowMs)
-        await forgetWindows(db, rollups.dailyDays, nowMs)
-      })
-      .catch(() => undefined)
+    await this.#run(async (db) => {
+      await forgetRollups(db, rollups, Math.floor(nowMs / DAY_MS), nowMs)
+      await forgetWindows(db, rollups.dailyDays, nowMs)
+    }).catch(() => undefined)
   }
 
   /** A database that is away is told of once, until it is there again. */
@@ -246,47 +327,20 @@ class AccountsThread {
     const isAway = shared?.isAway(thrown) === true
     this.#isAway ||= isAway
     const text = thrown instanceof Error ? thrown.message : String(thrown)
-    if (!isAway || !wasAway) this.#options.tell({ type: 'trouble', message: `${error.data.code}: ${text}` })
+    if (!isAway || !wasAway) this.#report(`${error.data.code}: ${text}`)
     return error
+  }
+
+  #report(message: string): void {
+    this.#options.tell({ type: 'trouble', message })
   }
 
   #reportLeftOut(listings: readonly Listing[]): void {
     const names = listings.slice(0, MAX_NAMED).map(({ account }) => account.name)
-    const message = `storage_full: no room for ${listings.length} keys, whose requests are refused: ${names.join(', ')}. Raise accounts.maxKeys and restart the gateway.`
-    this.#options.tell({ type: 'trouble', message })
+    this.#report(
+      `storage_full: no room for ${listings.length} keys, whose requests are refused: ${names.join(', ')}. Raise accounts.maxKeys and restart the gateway.`,
+    )
   }
-
-  #noteUses(uses: readonly KeyUse[]): void {
-    for (const { id, atMs } of uses) this.#uses.set(id, Math.max(atMs, this.#uses.get(id) ?? 0))
-    this.#timer ??= setTimeout(() => void this.#writeUses(), USES_EVERY_MS)
-  }
-
-  /** What cannot be written is lost: the next use of the key is written again. */
-  async #writeUses(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    const uses = [...this.#uses].map(([id, atMs]) => ({ id, atMs: Math.floor(atMs) }))
-    this.#uses = new Map()
-    for (let i = 0; i < uses.length; i += MAX_ROWS) {
-      const some = uses.slice(i, i + MAX_ROWS)
-      await this.#commits.run((db) => new Keys(db, this.#ground).noteUses(some)).catch(() => undefined)
-    }
-  }
-}
-
-/** One of these names that a key of the database has. */
-async function takenName(db: Database, names: readonly string[]): Promise<string | null> {
-  for (let i = 0; i < names.length; i += MAX_ROWS) {
-    const some = names.slice(i, i + MAX_ROWS)
-    const row = await db.selectFrom('keys').select('name').where('name', 'in', some).limit(1).executeTakeFirst()
-    if (row !== undefined) return row.name
-  }
-  return null
-}
-
-function nameTaken(name: string): GatewayError {
-  const message = `keys: ${name} is also the name of a key in the account database. Rename the one in the configuration file, or delete the other.`
-  return new GatewayError('misconfigured', { message })
 }
 
 function createClock(offset: SharedArrayBuffer | null): () => number {

@@ -1,19 +1,14 @@
 // What `sluice check` prints: the effective configuration as YAML in the form of the file, every secret masked. Returns text
 // and prints nothing.
+
 import { stringify } from 'yaml'
 import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
 import { type CredentialsConfig, secretsOfCredentials } from './credential-types.js'
 import { type AdminConfig, type ListenerTls } from './listener-types.js'
 import { type LoadedConfig, type Overrides } from './load.js'
 import { readCatalog, readConfig } from './read.js'
-import {
-  type AccountsConfig,
-  type Config,
-  type KeyConfig,
-  type ModelConfig,
-  type ProviderConfig,
-  type ProviderTls,
-} from './types.js'
+import { type AccountsConfig } from './store-types.js'
+import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
 
 const MASK = '********'
 /** Members of extraBody that look like secrets. */

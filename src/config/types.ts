@@ -8,7 +8,7 @@ import { type TracesConfig } from '../telemetry/traces/traces-config.js'
 import { type CredentialsConfig } from './credential-types.js'
 import { type JobsConfig } from './job-types.js'
 import { type AdminConfig, type ListenerTls } from './listener-types.js'
-import { type ResponsesConfig } from './response-types.js'
+import { type AccountsConfig, type ResponsesConfig } from './store-types.js'
 
 export type Config = {
   readonly server: ServerConfig
@@ -44,26 +44,6 @@ export type Config = {
   readonly warnings: readonly string[]
   /** Why the built-in simulator serves: no provider is named, or it is configured; null if it does not serve. */
   readonly simulator: 'stand-in' | 'asked' | null
-}
-
-/** Keys and teams in a database. `off`: the keys of the configuration file are all there are. Otherwise every request needs a key, also while there is none. */
-export type AccountsConfig = {
-  readonly store: 'off' | 'sqlite' | 'postgres'
-  /** Absolute; of the sqlite store. */
-  readonly path: string
-  /** Of the postgres store; may contain a password. */
-  readonly url: string | null
-  /** Memory of the directory that all event loops read is set aside for so many. */
-  readonly maxKeys: number
-  /** Absolute; the folder of what is reserved and spent of budgets. */
-  readonly journal: string
-  /** No other gateway uses the database of the postgres store. */
-  readonly singleNode: boolean
-  /** Signs browser tokens; null for the database's own. */
-  readonly tokenSecret: string | null
-  readonly previousTokenSecret: string | null
-  /** How long sums of what keys have spent are kept. */
-  readonly spend: { readonly hourlyDays: number; readonly dailyDays: number }
 }
 
 export type ServerConfig = {

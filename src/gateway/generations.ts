@@ -94,8 +94,9 @@ export function tend(loop: Loop, server: Pick<Server, 'closeOf'>): void {
 
 /** Keys expire without a message. */
 function tendAccounts(loop: Loop, server: Pick<Server, 'closeOf'>): void {
-  const { accounts } = loop.ground
+  const { accounts, metrics } = loop.ground
   if (accounts === null) return
+  metrics.accountsState(!accounts.standing.isAway)
   endOfClosedAccounts(loop, server)
   loop.rollupWriter?.write()
   const uses = accounts.takeUses()

@@ -55,6 +55,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     ],
     decode: (surfaceId, body) => loop.ground.offload.decode(surfaceId, body),
     isReady: options.isReady,
+    isDegraded: () => loop.ground.accounts?.standing.isAway ?? false,
     ...{ version: readVersion, readBrowserFile },
     renderMetrics: () => loop.scrape.render(),
     ...(loop.ground.accounts === null ? {} : { usage: usageOf(loop) }),

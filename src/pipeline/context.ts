@@ -64,6 +64,8 @@ export type AccountSource = {
   /** Null: it was deleted. */
   byIndex(index: number): Listed | null
   byId(id: string): Listed | null
+  /** The database has been away for so long that its keys may no longer be used. */
+  readonly isStale: boolean
   /** Unix time, for expiry. */
   readonly nowMs: () => number
   /** It was let in. Called for each request. */

@@ -18,7 +18,8 @@ export class AccountRig {
   readonly used: string[] = []
   nowMs = 1000
 
-  readonly source: AccountSource = {
+  readonly source: AccountSource & { isStale: boolean } = {
+    isStale: false,
     find: (digest) => this.reader.find(digest, this.nowMs),
     byIndex: (index) => this.reader.byIndex(index),
     byId: (id) => this.reader.byId(id),

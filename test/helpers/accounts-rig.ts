@@ -3,6 +3,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type Test } from 'tap'
 import { connectAccounts } from '../../src/accounts/client.js'
 import { type AccountsWriter } from '../../src/accounts/database/feed.js'
+import { encodeAccount } from '../../src/accounts/directory/memory.js'
 import { type AccountsStart, type FromAccounts, type ToAccounts } from '../../src/accounts/messages.js'
 import { type AccountsStore } from '../../src/accounts/store.js'
 import { serveAccounts } from '../../src/accounts/thread.js'
@@ -27,6 +28,10 @@ export class MapDirectory implements AccountsWriter {
 
   remove(id: string): void {
     this.keys.delete(id)
+  }
+
+  *entries(): ReturnType<AccountsWriter['entries']> {
+    for (const { account, secrets } of this.keys.values()) yield { account: encodeAccount(account).toString(), secrets }
   }
 
   named(name: string): Account | null {

@@ -66,5 +66,6 @@ export class FakeMetrics implements Metrics {
   breakerState(): void {}
   eventLoopLag(): void {}
   redisState(): void {}
+  accountsState(): void {}
   redisCall(): void {}
 }

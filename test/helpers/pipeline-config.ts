@@ -137,6 +137,8 @@ export function createConfig(options: RigOptions): Config {
       singleNode: false,
       tokenSecret: null,
       previousTokenSecret: null,
+      maxStaleMs: 0,
+      snapshot: '',
       spend: { hourlyDays: 35, dailyDays: 400 },
     },
     server: {

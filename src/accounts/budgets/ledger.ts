@@ -17,6 +17,8 @@ export type LedgerOptions = {
   /** Stores batches exactly once each, and forgets journals that are gone. Rejects if that is not known to have happened. */
   readonly store: (batches: readonly SpendBatch[], gone: readonly string[]) => Promise<void>
   readonly maxJournalBytes?: number
+  /** It is not known what is spent: nothing may be reserved. Absent: it always is. */
+  readonly isUnknown?: () => boolean
 }
 
 /** A journal with what of it is not stored yet. */
@@ -57,6 +59,8 @@ export type Entry = {
   state: 'open' | 'settled' | 'lost'
 }
 
+const NOT_WRITTEN = Promise.resolve(false)
+
 export class Ledger {
   readonly #options: LedgerOptions
   readonly #segments: Segment[] = []
@@ -74,6 +78,7 @@ export class Ledger {
   /** Writes a reservation down, at the end of this turn: its request must not be sent before `written` is true. */
   open(charges: readonly Charge[]): Entry {
     const segment = this.#segment()
+    if (this.#options.isUnknown?.() === true) return { segment, n: 0, written: NOT_WRITTEN, state: 'lost' }
     segment.reservations += 1
     segment.open += 1
     segment.writing ??= new Writing()

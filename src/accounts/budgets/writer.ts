@@ -36,6 +36,15 @@ export class BudgetWriter {
     this.#nowMs = nowMs
   }
 
+  /** All of them, with what is spent in their present windows. */
+  *all(): Iterable<StoredBudget> {
+    for (const { slot, facts } of this.#listed.values()) {
+      const { limit, spent } = this.#cells.usage(slot, windowAt(facts.per, this.#nowMs()))
+      const { epoch, ...rest } = facts
+      yield { ...rest, limit, spent }
+    }
+  }
+
   /** Ids of budgets of these keys and teams. */
   idsOf(subjects: ReadonlySet<string>): string[] {
     return [...this.#listed.values()].flatMap(({ facts: { id, kind, subject } }) =>

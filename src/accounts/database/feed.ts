@@ -17,6 +17,8 @@ export type AccountsWriter = {
   put(account: Account, secrets: readonly SecretDigest[]): void
   /** Nothing happens where it has none. */
   remove(id: string): void
+  /** All that is written: the text of each account, and its secrets. */
+  entries(): Iterable<{ readonly account: string; readonly secrets: readonly SecretDigest[] }>
 }
 
 /** Where budgets are written for all event loops. */
@@ -37,6 +39,8 @@ export type FeedOptions = {
   /** Unix time. */
   readonly nowMs: () => number
   readonly onLeftOut?: (listings: readonly Listing[]) => void
+  /** What event loops know is now what the database has. */
+  readonly onApplied?: () => void
 }
 
 /** What is different as of a revision. */
@@ -63,17 +67,23 @@ export class Feed {
   readonly #budgets: BudgetsWriter
   readonly #nowMs: () => number
   readonly #onLeftOut: (listings: readonly Listing[]) => void
+  readonly #onApplied: () => void
   readonly #known = new Set<string>()
   /** Keys without room: their requests are refused. */
   readonly #leftOut = new Set<string>()
   #revision = -1
+  /** Nothing is known yet. */
+  #isEmpty = true
+  /** What is spent of budgets is not known. */
+  #isWithoutSpend = false
 
   /** `onLeftOut`: keys that another node has made or changed, and that have no room on this one. */
-  constructor({ writer, budgets, nowMs, onLeftOut = () => undefined }: FeedOptions) {
+  constructor({ writer, budgets, nowMs, onLeftOut = () => undefined, onApplied = () => undefined }: FeedOptions) {
     this.#writer = writer
     this.#budgets = budgets
     this.#nowMs = nowMs
     this.#onLeftOut = onLeftOut
+    this.#onApplied = onApplied
   }
 
   get keyCount(): number {
@@ -104,7 +114,7 @@ export class Feed {
   /** To be asked before a change is committed. @throws storage_full where the directory has no room for all of it */
   check({ changed, budgets }: Delta): void {
     // At the start nothing has to be undone where it does not fit; what was left out before is not this change's doing.
-    if (this.#revision < 0) return
+    if (this.#isEmpty) return
     this.#writer.check(changed.filter(({ account }) => !this.#leftOut.has(account.id)))
     this.#budgets.check(budgets.changed.filter(({ id }) => !this.#budgets.has(id)).length)
   }
@@ -116,18 +126,33 @@ export class Feed {
   apply({ revision, changed, gone, budgets }: Delta): string[] {
     for (const id of gone) this.#remove(id)
     const leftOut = changed.filter((listing) => !this.#put(listing))
-    for (const id of budgets.gone) this.#budgets.remove(id)
+    // A budget that is put again is another one, with what is spent of it.
+    for (const id of this.#isWithoutSpend ? this.#budgets.ids : budgets.gone) this.#budgets.remove(id)
     for (const budget of budgets.changed) this.#budgets.put(budget)
     this.#revision = revision
+    this.#isEmpty = false
+    this.#isWithoutSpend = false
     if (leftOut.length > 0) this.#onLeftOut(leftOut)
+    this.#onApplied()
     return [...gone, ...changed.map(({ account }) => account.id)]
+  }
+
+  /**
+   * Puts what was known before the start; everything is read once the database is there.
+   * @throws storage_full
+   */
+  restore({ listings, budgets }: { readonly listings: readonly Listing[]; readonly budgets: readonly StoredBudget[] }) {
+    for (const listing of listings) this.#put(listing)
+    for (const budget of budgets) this.#budgets.put(budget)
+    this.#isEmpty = false
+    this.#isWithoutSpend = true
   }
 
   #put({ account, secrets }: Listing): boolean {
     try {
       this.#writer.put(account, secrets)
     } catch (thrown) {
-      if (!(thrown instanceof GatewayError) || this.#revision < 0) throw thrown
+      if (!(thrown instanceof GatewayError) || this.#isEmpty) throw thrown
       this.#remove(account.id)
       this.#leftOut.add(account.id)
       return false

@@ -12,6 +12,9 @@ import { type Database, type Ground, type KeyRow, keyColumnsOf, keyRecordOf, lim
 import { type SecretTable } from './schema.js'
 import { Teams } from './teams.js'
 
+/** Names of one statement: its parameters are limited. */
+const MAX_NAMES = 500
+
 /** The keys of one transaction. */
 export class Keys {
   readonly #db: Database
@@ -246,4 +249,20 @@ function contentsOf(key: NewKey): NewKey {
   const { name, team, models, limits, tags, metadata, trustUser, disabled, expiresAtMs, budgets = [] } = key
   const sorted = sortTerms([...budgets])
   return { name, team, models, limits, tags, metadata, trustUser, disabled, expiresAtMs, budgets: sorted }
+}
+
+/** One of these names that a key of the database has. */
+export async function takenName(db: Database, names: readonly string[]): Promise<string | null> {
+  for (let i = 0; i < names.length; i += MAX_NAMES) {
+    const some = names.slice(i, i + MAX_NAMES)
+    const row = await db.selectFrom('keys').select('name').where('name', 'in', some).limit(1).executeTakeFirst()
+    if (row !== undefined) return row.name
+  }
+  return null
+}
+
+/** The refusal of such a name. */
+export function nameTaken(name: string): GatewayError {
+  const message = `keys: ${name} is also the name of a key in the account database. Rename the one in the configuration file, or delete the other.`
+  return new GatewayError('misconfigured', { message })
 }

@@ -16,43 +16,45 @@ const RETRY_AFTER_MS = 1000
 /** Takes no changes: a standby, or rights that are missing. */
 const LASTING: ReadonlySet<string> = new Set(['25006', '42501'])
 const DISK_FULL = '53100'
+/** Not there now, and usually soon: no connection, or a standby that is not in charge yet. */
+const EXPECTED_BACK = /^(?:08|53300|57P|25006)/
 /** A timeout, a lock that was not to be had, a conflict: it may go well the next time. */
 const PASSING = /^(?:40|53|55|57)/
 
-/**
- * Connects, and makes or migrates the tables.
- * @throws misconfigured where it cannot be reached, or has the tables of a newer version; its address is named, never a password
- */
-export async function openPostgres(url: string): Promise<AccountsDatabase> {
+/** Errors name its address, never a password. */
+export function openPostgres(url: string): AccountsDatabase {
   const line = new PostgresLine(url)
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: line }) }).withSchema(SCHEMA_NAME)
   const node = randomUUID()
-  try {
-    await migrate(db)
-    await db.insertInto('nodes').values({ id: node, sequence: 0, seen_at_ms: Date.now() }).execute()
-  } catch (thrown) {
-    await line.end()
-    if (thrown instanceof GatewayError) throw thrown
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    const message = `The account database at ${placeOf(url)} cannot be used (${reason}).`
-    throw new GatewayError('misconfigured', { message, cause: thrown })
-  }
   const hints = new Hints(url)
+  let isPrepared = false
   return {
     db,
+    async prepare() {
+      try {
+        await migrate(db)
+        const row = { id: node, sequence: 0, seen_at_ms: Date.now() }
+        await db
+          .insertInto('nodes')
+          .values(row)
+          .onConflict((conflict) => conflict.doNothing())
+          .execute()
+      } catch (thrown) {
+        throw unusable(url, thrown, line)
+      }
+      isPrepared = true
+    },
     failureOf: (thrown) => (line.isAway(thrown) ? unreachable(thrown) : failureOf(thrown)),
     shared: {
       ...sharedBy(node, db),
+      place: databaseNameOf(url),
       isAway: (thrown) => line.isAway(thrown),
       listen: (onHint) => hints.listen(node, onHint),
     },
     async close() {
       await hints.end()
-      await db
-        .deleteFrom('nodes')
-        .where('id', '=', node)
-        .execute()
-        .catch(() => undefined)
+      const row = db.deleteFrom('nodes').where('id', '=', node)
+      if (isPrepared) await row.execute().catch(() => undefined)
       await line.end()
     },
   }
@@ -161,7 +163,23 @@ function failureOf(thrown: unknown): GatewayError {
   return fail('overloaded', { message: 'The account database is temporarily unavailable.', retryAfterMs })
 }
 
+function unusable(url: string, thrown: unknown, line: PostgresLine): GatewayError {
+  if (thrown instanceof GatewayError) return thrown
+  const reason = thrown instanceof Error ? thrown.message : String(thrown)
+  const message = `The account database at ${placeOf(url)} cannot be used (${reason}).`
+  const code = sqlStateOf(thrown)
+  const retryable = code === null ? line.isAway(thrown) : EXPECTED_BACK.test(code)
+  return new GatewayError('misconfigured', { message, retryable, cause: thrown })
+}
+
 /** Host and port of an address, which may contain a password. */
 function placeOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host || 'a local socket' : 'accounts.url'
+}
+
+/** Which database an address is of, without user and password: the same for each of its users. */
+function databaseNameOf(url: string): string {
+  if (!URL.canParse(url)) return 'accounts.url'
+  const { host, pathname, searchParams } = new URL(url)
+  return `${host || (searchParams.get('host') ?? 'a local socket')}${pathname}`
 }

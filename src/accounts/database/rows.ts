@@ -21,6 +21,11 @@ export type Database = Kysely<Tables>
 /** A database that is open. */
 export type AccountsDatabase = {
   readonly db: Database
+  /**
+   * Connects, and makes or migrates the tables: before anything is asked, again after it has failed.
+   * @throws misconfigured where it cannot be used; retryable where it may be later
+   */
+  prepare(): Promise<void>
   /** What a failed transaction means for those who wait for it; the reason stays the cause. */
   readonly failureOf: (thrown: unknown) => GatewayError
   /** Null: this process alone changes it. */
@@ -30,6 +35,8 @@ export type AccountsDatabase = {
 
 /** What several nodes need that change one database. */
 export type SharedDatabase = {
+  /** Which one it is, without user and password. */
+  readonly place: string
   /** First in each transaction that changes something, so that it can be asked for later. */
   mark(db: Database): Promise<void>
   /** Whether the transaction that was marked last was committed; waits for one that is still being made. */

@@ -25,6 +25,7 @@ export function openAccountsFile(path: string): AccountsDatabase {
   connection.pragma(`cache_size = -${CACHE_KIB}`)
   return {
     db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: preparerOf(connection) }) }),
+    prepare: async () => undefined,
     failureOf,
     shared: null,
     close: async () => closeDatabaseFile(connection),

@@ -4,6 +4,7 @@
 //   digests  Int32   entries: 8 words of the digest | slot | epoch | valid until (2 words) | generation
 //   slots    Int32   of each account: version, 0 while the slot is free | word at which its record begins
 //   records  Int32   blocks: bytes | epoch | place of its team, -1 without | the account as JSON, without the names of its members
+//   standing Int32   how well all of this is known (standing.ts)
 //
 // A reader never waits: what it reads is whole before it is published by one store, and it reads again where a version or a
 // generation shows that the writer has meanwhile used that memory for something else. All words are read and written by Atomics: plain
@@ -21,6 +22,7 @@ export type DirectoryMemory = {
   readonly digests: SharedArrayBuffer
   readonly slots: SharedArrayBuffer
   readonly records: SharedArrayBuffer
+  readonly standing: SharedArrayBuffer
   /** The budgets of keys, teams and all else, with what is used of them. */
   readonly budgets: BudgetMemory
   /** Signs browser tokens where the configuration has no secret; see shared-secret.ts. */
@@ -63,6 +65,7 @@ export function createDirectoryMemory(maxKeys: number): DirectoryMemory {
     digests: sharedWords(digests * ENTRY.words),
     slots: sharedWords(maxKeys * SLOT.words),
     records: new SharedArrayBuffer(maxKeys * RECORD_BYTES + SPARE_RECORD_BYTES),
+    standing: sharedWords(1),
     budgets: createBudgetMemory(maxKeys),
     tokenSecret: createSharedSecret(),
   }

@@ -54,6 +54,16 @@ export class DirectoryWriter {
     return this.#listed.size
   }
 
+  /** All that is listed: the text of each account, and its secrets. */
+  *entries(): Iterable<{ readonly account: string; readonly secrets: readonly SecretDigest[] }> {
+    const bytes = Buffer.from(this.#records.buffer)
+    for (const { block, digests } of this.#listed.values()) {
+      const from = (block + RECORD.words) * WORD_BYTES
+      const length = this.#records[block + RECORD.bytes] ?? 0
+      yield { account: bytes.toString('utf8', from, from + length), secrets: digests }
+    }
+  }
+
   /**
    * Lists an account under these digests and no others, new or changed. Nothing has changed when it throws.
    * @throws storage_full where it does not fit: to be asked before the change is committed, by `check`

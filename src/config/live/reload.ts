@@ -1,8 +1,10 @@
 // Which parts of a new configuration can take effect in a running process. Pure: it compares, and lists what needs a restart.
+
 import { isDeepStrictEqual } from 'node:util'
 import { type AdminConfig, type ListenerTls } from '../listener-types.js'
 import { freeze } from '../load.js'
-import { type AccountsConfig, type Config } from '../types.js'
+import { type AccountsConfig } from '../store-types.js'
+import { type Config } from '../types.js'
 
 export type ReloadPlan = {
   /** The new configuration, with the options that need a restart as they were. */

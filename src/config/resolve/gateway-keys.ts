@@ -1,7 +1,9 @@
 // Gateway keys as the rest of the process knows them: by SHA-256 alone. The key's own text ends here.
+
 import { createHash } from 'node:crypto'
 import { type KeyEntry } from '../schema/limits.js'
-import { type AccountsConfig, type KeyConfig } from '../types.js'
+import { type AccountsConfig } from '../store-types.js'
+import { type KeyConfig } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { type Path, type ProblemList } from '../validate/problem.js'
 import { isLoopback } from './addresses.js'

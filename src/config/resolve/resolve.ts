@@ -1,15 +1,15 @@
 // Turns a validated file into the effective configuration: resolves its parts, enforces rules that span sections and collects
 // warnings. The last step of loading; pure except for reading certificate files and checking that folders exist.
+
 import { dirname, resolve } from 'node:path'
 import { type Catalog } from '../catalog.js'
 import { type JobsConfig } from '../job-types.js'
-import { type ResponsesConfig } from '../response-types.js'
 import { type ProviderEntry } from '../schema/provider.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR } from '../schema/schema.js'
 import { type LeftOut } from '../sources/environment.js'
 import { type Variables } from '../sources/substitute.js'
+import { type AccountsConfig, type ResponsesConfig } from '../store-types.js'
 import {
-  type AccountsConfig,
   type CompatConfig,
   type Config,
   type ContentConfig,
@@ -241,7 +241,10 @@ function resolveAccounts({ accounts }: ConfigFile, { problems, cwd }: EffectiveC
     problems.add(['accounts', 'url'], 'is required where accounts.store is postgres')
   }
   const path = resolve(cwd, accounts.path)
-  return { ...accounts, path, journal: accounts.journal === null ? `${path}.journal` : resolve(cwd, accounts.journal) }
+  const beside = (given: string | null, suffix: string): string =>
+    given === null ? path + suffix : resolve(cwd, given)
+  const { journal, snapshot } = accounts
+  return { ...accounts, path, journal: beside(journal, '.journal'), snapshot: beside(snapshot, '.snapshot') }
 }
 
 /** The folder need not exist: it is created with the file. */

@@ -71,6 +71,15 @@ export const Accounts = section('Keys and teams that are kept in a database and 
     Type.String({ minLength: 1 }),
     'Folder in which event loops write down what is reserved and spent of budgets; null for one beside `path`, with .journal added. It must outlast the process, and be used by no other gateway.',
   ),
+  maxStaleMs: integer(
+    { minimum: 0, maximum: 7 * DAY_MS },
+    60 * MINUTE_MS,
+    'How long keys known so far are used while the postgres database is away, in ms; then their requests are refused with 503. 0 uses none, and no snapshot.',
+  ),
+  snapshot: nullable(
+    Type.String({ minLength: 1 }),
+    'File of what is known of keys, for a start while the postgres database is away: digests of secrets, and no secret; null for one beside `path`, with .snapshot added.',
+  ),
   singleNode: flag(
     false,
     'No other gateway uses the postgres database at the same time. Budgets need it there: they hold on one node.',

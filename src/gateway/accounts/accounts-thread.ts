@@ -26,8 +26,8 @@ const NONE: ProcessAccounts = {
 }
 
 /**
- * Starts the thread and fills the directory, where there is a database. A gateway that is to have one does not start without it: its
- * keys would be unknown.
+ * Starts the thread and fills the directory, where there is a database. A gateway that is to have one does not start without it, or
+ * what is known of its keys.
  * @throws misconfigured, naming the file, or the key that both have
  */
 export async function startAccountsThread(
@@ -39,7 +39,7 @@ export async function startAccountsThread(
   const { keyRoom, accounts } = accountPlaces(ledger.room.keys, directory)
   if (directory === null || accounts === null) return NONE
   const { startAccounts } = await import('../../accounts/client.js')
-  const { store, path, url, singleNode: isSingleNode, journal } = config.accounts
+  const { store, path, url, singleNode: isSingleNode, journal, snapshot, maxStaleMs } = config.accounts
   const database = store === 'postgres' && url !== null ? { store, url } : ({ store: 'sqlite', path } as const)
   const memory = [cells.receiving, cells.fetched, cells.kept]
   const limits = { limiter: cells.limiter, memory, places: { room: { ...ledger.room, keys: keyRoom }, accounts } }
@@ -49,6 +49,7 @@ export async function startAccountsThread(
     limits,
     isSingleNode,
     journal,
+    snapshot: { path: snapshot, maxStaleMs },
     fileKeys: namesOf(config),
     rollups: config.accounts.spend,
     clockOffset: null,

@@ -4,6 +4,7 @@ import { BrowserTokens } from '../../accounts/browser-tokens.js'
 import { type DirectoryMemory } from '../../accounts/directory/memory.js'
 import { DirectoryReader } from '../../accounts/directory/reader.js'
 import { readSharedSecret } from '../../accounts/directory/shared-secret.js'
+import { Standing } from '../../accounts/directory/standing.js'
 import { type KeyUse } from '../../accounts/store.js'
 import { type Config } from '../../config/types.js'
 import { type LimitedAccounts } from '../../limit/limiter.js'
@@ -15,6 +16,7 @@ export class LoopAccounts implements AccountSource, LimitedAccounts {
   readonly nowMs: () => number
   /** Sizes, for the places of limits. */
   readonly memory: DirectoryMemory
+  readonly standing: Standing
   readonly #reader: DirectoryReader
   #used = new Set<string>()
 
@@ -22,7 +24,12 @@ export class LoopAccounts implements AccountSource, LimitedAccounts {
   constructor(memory: DirectoryMemory, nowMs: () => number = Date.now) {
     this.memory = memory
     this.nowMs = nowMs
+    this.standing = new Standing(memory.standing)
     this.#reader = new DirectoryReader(memory)
+  }
+
+  get isStale(): boolean {
+    return this.standing.isStale
   }
 
   find(digest: string) {

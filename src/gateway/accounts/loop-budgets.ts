@@ -31,7 +31,7 @@ export type LoopBudgeting = {
 /** Begins no journal and sends nothing before a request falls under a budget. */
 export function createLoopBudgets({ accounts, journal: folder, counters, store }: BudgetGround): LoopBudgeting {
   const ledger = new Ledger({
-    ...{ folder, createId: randomUUID },
+    ...{ folder, createId: randomUUID, isUnknown: () => accounts.standing.isWithoutSpend },
     async store(batches, gone) {
       const database = store()
       if (database === null) throw new GatewayError('overloaded')

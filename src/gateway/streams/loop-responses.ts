@@ -1,7 +1,7 @@
 // The store of answers of one event loop. Loop 0 holds it for the whole process, so that its caps hold for all: in its memory, or by the
 // thread that owns the file. The other loops reach it over a port. In Redis all loops of all nodes have the same one.
 import { type MessagePort } from 'node:worker_threads'
-import { type ResponsesConfig } from '../../config/response-types.js'
+import { type ResponsesConfig } from '../../config/store-types.js'
 import { type Config } from '../../config/types.js'
 import { type Responses } from '../../pipeline/context.js'
 import { MemoryStore } from '../../responses/memory-store.js'

@@ -107,11 +107,18 @@ export function closedBy({ account }: Listed, nowMs: number): 'disabled' | 'expi
   return account.expiresAtMs !== null && account.expiresAtMs <= nowMs ? 'expired' : null
 }
 
-/** @throws unauthenticated, as for an unknown key */
+/** Whether it is still a key cannot be told. */
+const UNPROVED = GatewayError.shared('overloaded', {
+  message: 'API keys cannot be checked at present: the account database is away.',
+  retryAfterMs: 1000,
+})
+
+/** @throws unauthenticated, as for an unknown key; overloaded where the database has been away for too long */
 function letIn(listed: Listed, accounts: AccountSource): Listed {
   const { account } = listed
   const closed = closedBy(listed, accounts.nowMs())
   if (closed !== null) throw new GatewayError('unauthenticated', { cause: refusalCause(account.name, closed) })
+  if (accounts.isStale) throw UNPROVED
   accounts.noteUsed(account.id)
   return listed
 }

@@ -89,7 +89,7 @@ export const PLAIN_OPERATIONS = Object.freeze({
   ready: {
     ...healthy('Readiness check; contacts no provider', { status: 'ok' }),
     responses: {
-      '200': json('The gateway accepts requests', { status: 'ok' }),
+      '200': json('The gateway accepts requests; degraded while its account database is away', { status: 'ok' }),
       '503': json('The gateway is starting, in maintenance or draining', { status: 'unavailable' }, [
         ...EVERY_HEADER,
         ...WAIT_HEADERS.slice(0, 1),

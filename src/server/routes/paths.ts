@@ -38,6 +38,8 @@ export type PathOptions = {
   readonly surfaces: readonly Surface[]
   readonly compat: Prefixes & { readonly healthStatus: string }
   readonly isReady: () => boolean
+  /** Keys of the account database are those that were known before it was away; absent: never. */
+  readonly isDegraded?: () => boolean
   /** No jobs, and no idempotency keys, unless given. */
   readonly jobDoor?: JobIntake
   /** Absent: there is no account database, and no path for what keys spend. */
@@ -228,12 +230,14 @@ export function prefixedSurface({ surfaces }: PathOptions, prefix: PathPrefix): 
   return surfaces.find(({ routes }) => routes.some((route) => route.prefix === prefix)) ?? null
 }
 
+const never = (): boolean => false
+
 /** Whether the process lives and is ready. */
 export function healthPaths(options: PathOptions): Path[] {
   const alive = plain(answerAlive('ok'), 'alive')
   return [
     { path: '/livez', get: alive },
-    { path: '/readyz', get: plain(answerReady(options.isReady), 'ready') },
+    { path: '/readyz', get: plain(answerReady(options.isReady, options.isDegraded ?? never), 'ready') },
     { path: '/health', get: plain(answerAlive(options.compat.healthStatus), 'aliveInWords') },
     { path: '/healthz', get: alive },
     { path: '/v1/health', get: plain(answerProviders('ok'), 'providers') },

@@ -19,15 +19,16 @@ export function answerAlive(status: string): Act {
   return (exchange) => exchange.answer(200, body)
 }
 
-/** Answers whether new work is accepted: 503 while starting, in maintenance and draining. */
-export function answerReady(isReady: () => boolean): Act {
+/** Answers whether new work is accepted: 503 while starting, in maintenance and draining. `isDegraded`: keys are those known before. */
+export function answerReady(isReady: () => boolean, isDegraded: () => boolean): Act {
   const ready = encode({ status: 'ok' })
+  const degraded = encode({ status: 'degraded', reason: 'account database away' })
   const notReady = encode({ status: 'unavailable' })
   const maintained = encode({ status: 'maintenance' })
   return (exchange) => {
     if (!isReady()) exchange.answer(503, notReady, [['retry-after', '1']])
     else if (exchange.view.isInMaintenance) exchange.answer(503, maintained, [['retry-after', '1']])
-    else exchange.answer(200, ready)
+    else exchange.answer(200, isDegraded() ? degraded : ready)
   }
 }
 

@@ -145,16 +145,11 @@ class CellMetrics implements LoopMetrics {
     this.#add(at + places.requests + outcome * (STATUSES.length + 1) + status, 1)
     this.#count(at + places.tokens, record.usage.inputTokens)
     this.#count(at + places.tokens + 1, record.usage.outputTokens)
-    this.#observe(at + places.duration, METRICS.duration.bounds, record.totalMs / MS_PER_SEC)
-    if (record.timeToFirstTokenMs !== null) {
-      this.#observe(
-        at + places.timeToFirstToken,
-        METRICS.timeToFirstToken.bounds,
-        record.timeToFirstTokenMs / MS_PER_SEC,
-      )
-    }
-    if (record.overheadMs !== null)
-      this.#observe(at + places.overhead, METRICS.overhead.bounds, record.overheadMs / MS_PER_SEC)
+    const { totalMs, timeToFirstTokenMs: firstMs, overheadMs } = record
+    this.#observe(at + places.duration, METRICS.duration.bounds, totalMs / MS_PER_SEC)
+    const { timeToFirstToken, overhead } = METRICS
+    if (firstMs !== null) this.#observe(at + places.timeToFirstToken, timeToFirstToken.bounds, firstMs / MS_PER_SEC)
+    if (overheadMs !== null) this.#observe(at + places.overhead, overhead.bounds, overheadMs / MS_PER_SEC)
   }
 
   streamOpened(transport: Transport): void {
@@ -272,6 +267,10 @@ class CellMetrics implements LoopMetrics {
 
   redisState(use: RedisUse, isUp: boolean): void {
     this.#set(this.#places.redisUp, REDIS_USES.indexOf(use), isUp ? 1 : 0)
+  }
+
+  accountsState(isUp: boolean): void {
+    this.#set(this.#places.accountsUp, 0, isUp ? 1 : 0)
   }
 
   redisCall(use: RedisUse, seconds: number, isOk: boolean): void {

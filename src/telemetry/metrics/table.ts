@@ -314,6 +314,11 @@ export const METRICS = {
     help: 'Calls to Redis that failed or took too long.',
     ...{ type: 'counter', axes: [labelled('use', REDIS_USES)] },
   },
+  accountsUp: {
+    name: 'sluice_accounts_up',
+    help: '1 while the account database answers, 0 while keys are those that were known before.',
+    ...{ type: 'gauge', across: 'least', shown: 'once set', axes: [] },
+  },
   spans: {
     name: 'sluice_trace_spans_total',
     help: 'Spans that the collector has taken (exported), or that are lost (dropped): no room, or no collector.',

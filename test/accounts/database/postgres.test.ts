@@ -50,7 +50,8 @@ accountsSuite('postgres', open)
 rollupSuite('postgres', open)
 
 test('a report of a month visits the rows of its months and days, and those of hours at its ends alone', async (t) => {
-  const { db, close } = await openPostgres(await server.createDatabase())
+  const { db, prepare, close } = openPostgres(await server.createDatabase())
+  await prepare()
   t.teardown(close)
   await fillMonth(db)
   await sql`analyze`.execute(db)

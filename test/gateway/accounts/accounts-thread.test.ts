@@ -1,8 +1,8 @@
 // A gateway with an account database: it starts with it or not at all, and no request comes in without a key.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { connectAccounts, startAccounts } from '../../../src/accounts/client.js'
 import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { newKey } from '../../helpers/accounts-rig.js'
@@ -10,7 +10,10 @@ import { type Running, startGateway } from '../../helpers/gateway.js'
 import { startPostgres } from '../../helpers/postgres-server.js'
 import { reload } from '../../helpers/reload.js'
 
+const server = await startPostgres(tap)
+const BY = { by: 'admin' }
 const FILE_KEY = 'key-of-the-file-0123456789'
+const FILE_HEADERS = { authorization: `Bearer ${FILE_KEY}` }
 
 /** A database with one key, app1. */
 async function filledFile(t: Test): Promise<string> {
@@ -82,7 +85,6 @@ test('a name that file and database have is refused, at the start and by a reloa
 })
 
 test('keys in PostgreSQL open it as well; without the database it does not start, and names no password', async (t) => {
-  const server = await startPostgres(t)
   const url = await server.createDatabase()
   const config = { accounts: { store: 'postgres', url }, providers: { sim: {} }, server: { threads: 2 } }
   const directory = createDirectoryMemory(10)
@@ -108,3 +110,62 @@ test('keys in PostgreSQL open it as well; without the database it does not start
   t.match(refused, /The account database at 127\.0\.0\.1:\d+ cannot be used/)
   t.notMatch(refused + gateway.errorOutput + gateway.output.join('\n'), 'canary-password')
 })
+
+test('without its PostgreSQL a gateway starts with the keys of its snapshot, says so, and refuses them when they are too old', async (t) => {
+  await server.start()
+  const url = await server.createDatabase()
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-accounts-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const accounts = { store: 'postgres', url, singleNode: true, snapshot: join(folder, 'snapshot') }
+  const keys = [{ name: 'file', key: FILE_KEY }]
+  const config = { accounts, keys, providers: { sim: {} } }
+  const thread = await startAccounts({
+    ...{ database: { store: 'postgres', url }, directory: createDirectoryMemory(10), fileKeys: [], clockOffset: null },
+    ...{ isSingleNode: true, onTrouble: () => undefined },
+  })
+  const store = connectAccounts(thread.connect())
+  const [{ secret }, { secret: limited }] = await Promise.all([
+    store.createKey(newKey('app1'), BY),
+    store.createKey(newKey('app2', { budgets: [{ unit: 'tokens', limit: 1000, per: 'total' }] }), BY),
+  ])
+  await thread.close()
+  const first = await startGateway(t, { config })
+  t.equal(await statusOf(first, '/v1/models', secret), 200)
+  t.equal(await first.stop('SIGINT'), 0)
+  const short = await startGateway(t, {
+    config: { ...config, accounts: { ...accounts, snapshot: join(folder, 'other'), maxStaleMs: 1000 } },
+  })
+  await server.kill()
+  const gateway = await startGateway(t, { config })
+  t.match(gateway.errorOutput, /cannot be used .*Keys known before are used/)
+  const ready = await fetch(`${gateway.origin}/readyz`)
+  t.same([ready.status, await ready.json()], [200, { status: 'degraded', reason: 'account database away' }])
+  t.match(await gateway.metricsWith([/^sluice_accounts_up 0$/m], FILE_HEADERS), /^sluice_accounts_up 0$/m)
+  t.equal(await chatStatus(gateway, secret), 200)
+  t.equal(await chatStatus(gateway, limited), 503, 'it is not known what is left of its budget')
+  t.equal(await statusOf(gateway, '/v1/models', 'sk-sluice-guess'), 401)
+
+  while ((await statusOf(short, '/v1/models', secret)) === 200) await new Promise((resolve) => setTimeout(resolve, 50))
+  const headers = { 'content-type': 'application/json', 'x-api-key': secret ?? '', 'anthropic-version': '2023-06-01' }
+  const body = JSON.stringify({ model: 'sim/lorem', max_tokens: 8, messages: [{ role: 'user', content: 'hi' }] })
+  const refused = await fetch(`${short.origin}/v1/messages`, { method: 'POST', headers, body })
+  t.equal(refused.status, 503)
+  t.ok(refused.headers.get('retry-after'))
+  t.match(await refused.json(), { type: 'error', error: { type: 'overloaded_error', message: /cannot be checked/ } })
+  t.equal(await statusOf(short, '/readyz', null), 200)
+  t.equal(await chatStatus(short, FILE_KEY), 200)
+
+  await server.start()
+  while ((await statusOf(short, '/v1/models', secret)) !== 200) await new Promise((resolve) => setTimeout(resolve, 50))
+  while ((await chatStatus(gateway, limited)) !== 200) await new Promise((resolve) => setTimeout(resolve, 50))
+  t.same(await (await fetch(`${gateway.origin}/readyz`)).json(), { status: 'ok' })
+  for (const file of readdirSync(folder)) t.notMatch(readFileSync(join(folder, file), 'utf8'), secret ?? '')
+})
+
+async function chatStatus({ origin }: Running, key: string | null): Promise<number> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
+  const body = JSON.stringify({ model: 'sim/lorem', max_tokens: 8, messages: [{ role: 'user', content: 'hi' }] })
+  const answer = await fetch(`${origin}/v1/chat/completions`, { method: 'POST', headers, body })
+  await answer.text()
+  return answer.status
+}

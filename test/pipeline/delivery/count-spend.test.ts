@@ -37,7 +37,14 @@ function setUp(prices = { ...NO_PRICES, enabled: true, table: TABLE, models: MOD
 /** The key of the database that all requests come with. */
 const present: { account: Account } = { account: hammerAccount(0, 1, { id: 'key_a' }) }
 const listed = () => ({ account: present.account, index: 0, version: 1, teamPlace: null })
-const ACCOUNTS = { find: () => null, byIndex: listed, byId: () => null, nowMs: () => 0, noteUsed: () => undefined }
+const ACCOUNTS = {
+  isStale: false,
+  find: () => null,
+  byIndex: listed,
+  byId: () => null,
+  nowMs: () => 0,
+  noteUsed: () => undefined,
+}
 
 function keyOf(members: Partial<Account>): KeyIdentity {
   present.account = { ...hammerAccount(0, 1, { id: 'key_a' }), ...members }

@@ -125,6 +125,25 @@ function causeOf(act: () => unknown): string | null {
   return 'let in'
 }
 
+test('a key that the database has not confirmed for too long is 503, also on an open socket; other keys are as before', (t) => {
+  const rig = new AccountRig()
+  rig.put('app', { 'sk-app': null })
+  const find = createAuthenticate(sources([A], 'sqlite'), { accounts: rig.source })
+  const known = find(bearer('sk-app'))
+  rig.source.isStale = true
+  const used = rig.used.length
+  for (const act of [
+    () => find(bearer('sk-app')),
+    () => createRenew(sources([A], 'sqlite'), { accounts: rig.source })(known),
+  ]) {
+    t.match(refusalOf(act), { code: 'overloaded', retryAfterMs: 1000 })
+  }
+  t.equal(rig.used.length, used)
+  t.match(find(bearer('sk-aaaa')), { name: 'a' })
+  t.equal(refusalOf(() => find(bearer('sk-unknown')))?.code, 'unauthenticated')
+  t.end()
+})
+
 test('a key of the database is known by its id, behind those of the configuration, and is noted as used', (t) => {
   const rig = new AccountRig()
   const authenticate = createAuthenticate(sources([A], 'sqlite'), { accounts: rig.source })

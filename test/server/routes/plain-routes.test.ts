@@ -16,7 +16,8 @@ async function get(
 
 test('answers health without a key', async (t) => {
   let ready = true
-  const { url, pipeline } = await startFront(t, { options: { isReady: () => ready } })
+  let degraded = false
+  const { url, pipeline } = await startFront(t, { options: { isReady: () => ready, isDegraded: () => degraded } })
   pipeline.keys = ['good']
   for (const path of ['/livez', '/readyz', '/health', '/healthz', '/ping']) {
     t.strictSame(JSON.parse((await get(url + path)).body), { status: 'ok' }, path)
@@ -26,6 +27,8 @@ test('answers health without a key', async (t) => {
     status: 'ok',
     providers: [{ name: 'one', configured: true, breaker: 'closed' }],
   })
+  degraded = true
+  t.match(await get(`${url}/readyz`), { status: 200, body: '{"status":"degraded","reason":"account database away"}' })
   ready = false
   t.equal((await get(`${url}/readyz`)).status, 503)
   t.equal((await get(`${url}/livez`)).status, 200)
