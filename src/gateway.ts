@@ -138,8 +138,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       admin?.close()
       await stopping
       await loop.jobs.close()
-      await ground.budgets?.close()
-      await loop.rollupWriter?.finish()
+      await storeSpend(loop)
       loop.accounts?.close()
       if (loopIndex !== 0) await ground.responses.close()
       await ground.sharedLimits?.close()
@@ -152,7 +151,9 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async endNow() {
       isReady = false
       await endNow(drainableOf(pipelinesOf(loop), server, leavingOf(ground)))
+      const storing = Promise.race([storeSpend(loop), pause(STORE_AT_ONCE_MS)])
       await ground.keptStreams.close(STORE_AT_ONCE_MS)
+      await storing
       ground.sharing.cache.close?.()
       server?.close()
       admin?.close()
@@ -164,6 +165,12 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       admin?.close()
     },
   }
+}
+
+/** What its requests have spent, after the last of them has ended. */
+async function storeSpend({ ground, rollupWriter }: Loop): Promise<void> {
+  await ground.budgets?.close()
+  await rollupWriter?.finish()
 }
 
 /** Loaded only where it is on. */

@@ -8,8 +8,9 @@ import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
+import { type FolderLock } from '../sqlite/folder-lock.js'
 import { BudgetWriter } from './budgets/writer.js'
-import { deleteJournals, replayJournals } from './database/budgets/replay.js'
+import { deleteJournals, lockJournals, replayJournals } from './database/budgets/replay.js'
 import { forgetJournals, forgetWindows } from './database/budgets/spend.js'
 import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
@@ -108,6 +109,8 @@ class AccountsThread {
   readonly #uses: KeyUses
   readonly #ports = new Set<MessagePort>()
   #reserved: ReadonlySet<string>
+  /** Of the folder of journals, until the thread ends. */
+  #journals: FolderLock | null = null
   #looking: NodeJS.Timeout | null = null
   #forgetting: NodeJS.Timeout | null = null
   /** What is in the directory is from the database. */
@@ -140,7 +143,9 @@ class AccountsThread {
     this.#commits = new Commits({
       ...{ database, feed: this.#feed },
       onFailure: (thrown) => this.#fail(thrown),
-      onChanged: (ids) => this.#send({ type: 'event', event: { type: 'changed', ids } }),
+      onChanged: (ids) => {
+        for (const port of this.#ports) port.postMessage({ type: 'event', event: { type: 'changed', ids } })
+      },
     })
     this.#fallback = new Fallback({
       ...{ start, place: database.shared?.place ?? null, keys: writer, budgets: this.#budgets, nowMs },
@@ -200,6 +205,7 @@ class AccountsThread {
   async #replay(): Promise<void> {
     const { journal } = this.#options.start
     if (journal === undefined || this.#ground.noBudgets !== null) return
+    this.#journals ??= lockJournals(journal, (message) => this.#report(message))
     const ids = await this.#commits.run((db) => replayJournals(db, journal))
     deleteJournals(journal, ids)
     await this.#commits.run((db) => forgetJournals(db, ids))
@@ -247,6 +253,7 @@ class AccountsThread {
     await this.#commits.idle()
     await this.#fallback.close()
     await this.#options.database.close()
+    this.#journals?.release()
     for (const port of this.#ports) port.close()
   }
 
@@ -261,7 +268,7 @@ class AccountsThread {
     const reply = await this.#run(act, READING.has(name) ? 'read' : 'change')
       .then((value) => {
         // What is spent is in the cells of event loops, where every change of it is an addition.
-        if (name === 'adjustBudget') this.#adjust(value as Adjusted)
+        if (name === 'adjustBudget') this.#budgets.charge((value as Adjusted).id, (value as Adjusted).amount)
         return value
       })
       .then(
@@ -269,14 +276,6 @@ class AccountsThread {
         (thrown: unknown): FromStore => ({ type: 'error', n, error: toGatewayError(thrown).data }),
       )
     port.postMessage(reply)
-  }
-
-  #adjust({ id, amount }: Adjusted): void {
-    this.#budgets.charge(id, amount)
-  }
-
-  #send(message: FromStore): void {
-    for (const port of this.#ports) port.postMessage(message)
   }
 
   /** Every commit reads what has changed; this one does nothing else. */

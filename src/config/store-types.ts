@@ -35,6 +35,8 @@ export type AccountsConfig = {
   readonly maxKeys: number
   /** Absolute; the folder of what is reserved and spent of budgets. */
   readonly journal: string
+  /** What is written there by all event loops may take so much. */
+  readonly maxJournalBytes: number
   /** Keys may be used for so long while the database of the postgres store is away. */
   readonly maxStaleMs: number
   /** Absolute; the file of keys for a start without that database. */

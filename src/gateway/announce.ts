@@ -1,4 +1,5 @@
 // What a gateway logs and counts about itself: start, reloads, paused listeners.
+import { type JournalState } from '../accounts/budgets/ledger.js'
 import { needsKeys } from '../config/resolve/gateway-keys.js'
 import { type Config } from '../config/types.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
@@ -67,6 +68,12 @@ export function announcePrices(report: PriceReport, log: Voice['log']): void {
 
 function announceWarnings(warnings: readonly string[], log: Voice['log']): void {
   if (warnings.length > 0) log.warn({ warnings }, 'configuration warnings')
+}
+
+/** Reservations of budgets cannot be written down, or can be again. */
+export function announceJournal(state: JournalState, log: Log): void {
+  if (state === 'ok') log.info({}, 'budget journal available')
+  else log.warn({ reason: state }, 'budget journal unavailable')
 }
 
 /** File descriptors run out, or there are some again. */

@@ -94,9 +94,9 @@ export function tend(loop: Loop, server: Pick<Server, 'closeOf'>): void {
 
 /** Keys expire without a message. */
 function tendAccounts(loop: Loop, server: Pick<Server, 'closeOf'>): void {
-  const { accounts, metrics } = loop.ground
+  const { accounts, budgets, metrics } = loop.ground
   if (accounts === null) return
-  metrics.accountsState(!accounts.standing.isAway)
+  metrics.accountsState(!accounts.standing.isAway, budgets?.journalBytes ?? 0)
   endOfClosedAccounts(loop, server)
   loop.rollupWriter?.write()
   const uses = accounts.takeUses()

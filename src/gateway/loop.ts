@@ -33,6 +33,7 @@ import { Pools } from '../upstream/pool/pools.js'
 import { LoopAccounts } from './accounts/loop-accounts.js'
 import { createLoopBudgets } from './accounts/loop-budgets.js'
 import { type RollupWriter } from './accounts/rollup-writer.js'
+import { announceJournal } from './announce.js'
 import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
@@ -158,6 +159,8 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
         ? null
         : createLoopBudgets({
             ...{ accounts, journal: config.accounts.journal, counters: metrics },
+            maxJournalBytes: config.accounts.maxJournalBytes,
+            onJournalState: (state) => announceJournal(state, loop.current.log),
             store: () => loop.accounts,
           }),
     rollups: accounts === null ? null : new LoopRollups(randomUUID(), Date.now),

@@ -189,8 +189,8 @@ export type Metrics = {
   eventLoopLag(seconds: number): void
   /** The event loop's connection to Redis for this use is up or down. */
   redisState(use: RedisUse, isUp: boolean): void
-  /** The account database answers, or is away. */
-  accountsState(isUp: boolean): void
+  /** The account database answers, or is away; the journals of budgets have so many bytes. */
+  accountsState(isUp: boolean, journalBytes: number): void
   redisCall(use: RedisUse, seconds: number, isOk: boolean): void
   /** The content of the job store; reported by one event loop. */
   jobCounts(counts: JobCounts): void

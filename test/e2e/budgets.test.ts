@@ -1,6 +1,6 @@
 // Budgets of a started gateway with two event loops: many requests at once never spend more than there is, and a gateway that is killed
 // knows at its next start what was spent and what was held.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -42,7 +42,7 @@ async function setUp(t: Test) {
     return { gateway, ask, budget }
   }
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  return { start, upstream }
+  return { start, upstream, journal: join(folder, 'accounts.db.journal') }
 }
 
 async function chat({ origin }: Running, key: string): Promise<{ readonly status: number; readonly costNano: number }> {
@@ -95,4 +95,22 @@ test('many at once spend no more than there is, over both loops; a kill loses no
   t.equal((await chat(second.gateway, secret)).status, 429)
   t.equal((await second.ask('PATCH', '/budgets/key:app1:total', { usd: 1 })).status, 200)
   t.equal((await chat(second.gateway, secret)).status, 200, 'a change holds for the next request')
+})
+
+test('a gateway that is ended at once stores what its requests have spent, and leaves no journal', async (t) => {
+  const { start, upstream, journal } = await setUp(t)
+  const first = await start()
+  const { secret } = (await first.ask('POST', '/keys', { name: 'app1', budgets: [{ usd: 5, per: 'total' }] })).json
+  const socket = await openRaw(Number(new URL(first.gateway.origin).port))
+  socket.on('error', () => undefined)
+  const body = JSON.stringify({ model: 'slow/m', stream: true, messages: MESSAGES })
+  socket.write(post('/v1/chat/completions', body, `authorization: Bearer ${secret}\r\n`))
+  await upstream.for('m')
+  t.equal(readdirSync(journal).filter((name) => name.endsWith('.journal')).length, 1)
+  first.gateway.child.kill('SIGTERM')
+  while ((await fetch(`${first.gateway.origin}/readyz`)).status === 200);
+  t.equal(await first.gateway.stop('SIGTERM'), 143)
+  t.same(readdirSync(journal), ['lock'])
+  const second = await start()
+  t.ok((await second.budget('key:app1:total')).spent > 0)
 })

@@ -138,6 +138,7 @@ export function createConfig(options: RigOptions): Config {
       tokenSecret: null,
       previousTokenSecret: null,
       maxStaleMs: 0,
+      maxJournalBytes: 1_000_000_000,
       snapshot: '',
       spend: { hourlyDays: 35, dailyDays: 400 },
     },

@@ -6,6 +6,7 @@ import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, write
 import { join } from 'node:path'
 import { type Charge } from '../types.js'
 import { JournalRecords, MAGIC } from './journal-records.js'
+import { type JournalSpace } from './journal-space.js'
 
 export const JOURNAL_SUFFIX = '.journal'
 /** It tells what users spend: for the owner alone. */
@@ -17,15 +18,17 @@ export class Journal {
   readonly id: string
   readonly #folder: string
   readonly #path: string
+  readonly #space: JournalSpace | null
   readonly #waiting = new JournalRecords()
   #fd: number | null = null
   /** Bytes up to the end of the last whole record. */
   #length = 0
   #isDirty = false
 
-  /** `id`: no other journal has it. */
-  constructor(folder: string, id: string) {
+  /** `id`: no other journal has it; `space`: what all of them take. */
+  constructor(folder: string, id: string, space: JournalSpace | null = null) {
     this.id = id
+    this.#space = space
     this.#folder = folder
     this.#path = join(folder, id + JOURNAL_SUFFIX)
   }
@@ -79,6 +82,7 @@ export class Journal {
     closeSync(this.#fd)
     this.#fd = null
     rmSync(this.#path, { force: true })
+    this.#space?.change(this.#length, 0)
   }
 
   #open(): number {
@@ -105,7 +109,7 @@ export class Journal {
       this.#cutBack(fd, written)
       return false
     }
-    this.#length += written
+    this.#grow(written)
     this.#isDirty = true
     return true
   }
@@ -117,7 +121,12 @@ export class Journal {
       ftruncateSync(fd, this.#length)
     } catch {
       // A reader passes it over; what is appended now stands behind it.
-      this.#length += written
+      this.#grow(written)
     }
+  }
+
+  #grow(bytes: number): void {
+    this.#space?.change(this.#length, this.#length + bytes)
+    this.#length += bytes
   }
 }

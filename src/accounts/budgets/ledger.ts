@@ -4,10 +4,14 @@
 import { type Charge, type SpendBatch } from '../types.js'
 import { ChargeSums } from './charge.js'
 import { Journal } from './journal.js'
+import { type JournalSpace } from './journal-space.js'
 
 const EVERY_MS = 1000
 /** Then a new file is begun; the former one is deleted when all of its reservations are settled and stored. */
 const MAX_JOURNAL_BYTES = 4_194_304
+
+/** Whether reservations can be written down. */
+export type JournalState = 'ok' | 'full' | 'unwritable'
 
 export type LedgerOptions = {
   /** The folder of journals. */
@@ -19,7 +23,14 @@ export type LedgerOptions = {
   readonly maxJournalBytes?: number
   /** It is not known what is spent: nothing may be reserved. Absent: it always is. */
   readonly isUnknown?: () => boolean
+  /** What journals may take together; absent: as much as they need. */
+  readonly space?: JournalSpace
+  /** For the log. */
+  readonly onState?: (state: JournalState) => void
 }
+
+/** A journal that is larger than this is not kept for later when nothing is left to be stored of it. */
+const MAX_IDLE_BYTES = 262_144
 
 /** A journal with what of it is not stored yet. */
 class Segment {
@@ -70,6 +81,7 @@ export class Ledger {
   #turn: NodeJS.Immediate | null = null
   #timer: NodeJS.Timeout | null = null
   #storing: Promise<boolean> = Promise.resolve(true)
+  #state: JournalState = 'ok'
 
   constructor(options: LedgerOptions) {
     this.#options = options
@@ -78,7 +90,8 @@ export class Ledger {
   /** Writes a reservation down, at the end of this turn: its request must not be sent before `written` is true. */
   open(charges: readonly Charge[]): Entry {
     const segment = this.#segment()
-    if (this.#options.isUnknown?.() === true) return { segment, n: 0, written: NOT_WRITTEN, state: 'lost' }
+    this.#tickSoon()
+    if (this.#isClosed()) return { segment, n: 0, written: NOT_WRITTEN, state: 'lost' }
     segment.reservations += 1
     segment.open += 1
     segment.writing ??= new Writing()
@@ -87,7 +100,6 @@ export class Ledger {
     const entry: Entry = { segment, n, written: writing.isWritten, state: 'open' }
     segment.unwritten.push(entry)
     this.#flushSoon()
-    this.#timer ??= setTimeout(() => this.#tick(), EVERY_MS).unref()
     return entry
   }
 
@@ -106,7 +118,7 @@ export class Ledger {
     segment.open -= 1
     segment.journal.settle(n, segment.sequence, charges)
     for (const charge of charges) segment.sums.add(charge)
-    if (!isMore || !flush(segment)) this.#flushSoon()
+    if (!isMore || !this.#flush(segment)) this.#flushSoon()
   }
 
   /** Stores everything that is settled. False: some of it could not be stored; the journal has it. */
@@ -123,14 +135,35 @@ export class Ledger {
     this.#timer = null
     this.#turn = null
     this.#current = null
-    for (const segment of this.#segments) flush(segment)
+    for (const segment of this.#segments) this.#flush(segment)
     if ((await this.store()) && this.#gone.length > 0) await this.store()
   }
 
+  /** Nothing may be reserved now. */
+  #isClosed(): boolean {
+    const { isUnknown, space } = this.#options
+    if (isUnknown?.() === true) return true
+    if (space?.isFull !== true) return false
+    this.#tell('full')
+    return true
+  }
+
+  #flush(segment: Segment): boolean {
+    const hasReservations = segment.writing !== null
+    const isWritten = flush(segment)
+    if (hasReservations) this.#tell(isWritten ? 'ok' : 'unwritable')
+    return isWritten
+  }
+
+  #tell(state: JournalState): void {
+    if (state !== this.#state) this.#options.onState?.(state)
+    this.#state = state
+  }
+
   #segment(): Segment {
-    const { folder, createId, maxJournalBytes = MAX_JOURNAL_BYTES } = this.#options
+    const { folder, createId, space, maxJournalBytes = MAX_JOURNAL_BYTES } = this.#options
     if (this.#current !== null && this.#current.journal.length < maxJournalBytes) return this.#current
-    const segment = new Segment(new Journal(folder, createId()))
+    const segment = new Segment(new Journal(folder, createId(), space))
     this.#segments.push(segment)
     this.#current = segment
     return segment
@@ -142,14 +175,19 @@ export class Ledger {
 
   readonly #onTurn = (): void => {
     this.#turn = null
-    for (const segment of this.#segments) flush(segment)
+    for (const segment of this.#segments) this.#flush(segment)
+  }
+
+  #tickSoon(): void {
+    this.#timer ??= setTimeout(() => this.#tick(), EVERY_MS).unref()
   }
 
   #tick(): void {
     this.#timer = null
     void this.store().then(() => {
+      this.#dropDone()
       const isIdle = this.#segments.every(({ isDone }) => isDone) && this.#gone.length === 0
-      if (!isIdle) this.#timer ??= setTimeout(() => this.#tick(), EVERY_MS).unref()
+      if (!isIdle) this.#tickSoon()
     })
   }
 
@@ -178,7 +216,7 @@ export class Ledger {
   async #collect(): Promise<boolean> {
     const batches: { segment: Segment; batch: SpendBatch }[] = []
     for (const segment of this.#segments) {
-      if (!flush(segment)) return false
+      if (!this.#flush(segment)) return false
       if (segment.sequence === segment.stored) continue
       const { journal, sequence, sums } = segment
       batches.push({ segment, batch: { journal: journal.id, sequence, charges: sums.all } })
@@ -195,7 +233,11 @@ export class Ledger {
 
   #dropDone(): void {
     for (const segment of [...this.#segments]) {
-      if (segment === this.#current || !segment.isDone) continue
+      if (!segment.isDone) continue
+      if (segment === this.#current) {
+        if (segment.journal.length <= MAX_IDLE_BYTES) continue
+        this.#current = null
+      }
       this.#segments.splice(this.#segments.indexOf(segment), 1)
       segment.journal.remove()
       this.#gone.push(segment.journal.id)

@@ -1,7 +1,7 @@
 // The shared memory of budgets. One thread says which budgets there are (writer.ts); every event loop reads that (index.ts) and
 // reserves in the cells (cells.ts), without a lock.
 //
-//   header   Int32      budgets that exist | changes so far | slots that were ever used
+//   header   Int32      budgets that exist | changes so far | slots that were ever used | pages of journals
 //   changed  Int32      a ring of the slots that changed last: change n is at n modulo its length
 //   slots    Int32      of each slot: version, 0 while it is free | bytes of its record
 //   records  Uint8      of each slot: what the budget is, as JSON without the names of its members
@@ -18,7 +18,7 @@ export type BudgetMemory = {
   readonly cells: SharedArrayBuffer
 }
 
-export const HEADER = Object.freeze({ count: 0, changes: 1, used: 2, words: 4 })
+export const HEADER = Object.freeze({ count: 0, changes: 1, used: 2, journalPages: 3, words: 4 })
 export const BUDGET_SLOT = Object.freeze({ version: 0, bytes: 1, words: 2 })
 /** Places of BigInt64. */
 export const CELL = Object.freeze({ limit: 0, used: 1, reserved: 2, words: 8 })

@@ -6,6 +6,7 @@ import {
   flag,
   integer,
   MAX_CONCURRENCY,
+  MIB,
   MINUTE_MS,
   NAME_PATTERN,
   nullable,
@@ -70,6 +71,11 @@ export const Accounts = section('Keys and teams that are kept in a database and 
   journal: nullable(
     Type.String({ minLength: 1 }),
     'Folder in which event loops write down what is reserved and spent of budgets; null for one beside `path`, with .journal added. It must outlast the process, and be used by no other gateway.',
+  ),
+  maxJournalBytes: integer(
+    { minimum: 64 * MIB, maximum: 1_099_511_627_776 },
+    1024 * MIB,
+    'Most bytes of those files, which grow while the database is away, some 200 for each request under a budget. When they are full, such requests get 503.',
   ),
   maxStaleMs: integer(
     { minimum: 0, maximum: 7 * DAY_MS },

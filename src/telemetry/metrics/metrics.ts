@@ -269,8 +269,9 @@ class CellMetrics implements LoopMetrics {
     this.#set(this.#places.redisUp, REDIS_USES.indexOf(use), isUp ? 1 : 0)
   }
 
-  accountsState(isUp: boolean): void {
+  accountsState(isUp: boolean, journalBytes: number): void {
     this.#set(this.#places.accountsUp, 0, isUp ? 1 : 0)
+    this.#set(this.#places.journalBytes, 0, journalBytes)
   }
 
   redisCall(use: RedisUse, seconds: number, isOk: boolean): void {

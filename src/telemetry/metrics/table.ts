@@ -319,6 +319,11 @@ export const METRICS = {
     help: '1 while the account database answers, 0 while keys are those that were known before.',
     ...{ type: 'gauge', across: 'least', shown: 'once set', axes: [] },
   },
+  journalBytes: {
+    name: 'sluice_budget_journal_bytes',
+    help: 'Bytes of the journals of budgets: they grow while the account database is away.',
+    ...{ type: 'gauge', across: 'largest', shown: 'once set', axes: [] },
+  },
   spans: {
     name: 'sluice_trace_spans_total',
     help: 'Spans that the collector has taken (exported), or that are lost (dropped): no room, or no collector.',

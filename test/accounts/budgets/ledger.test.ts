@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { readJournal } from '../../../src/accounts/budgets/journal-records.js'
-import { type Entry, Ledger } from '../../../src/accounts/budgets/ledger.js'
+import { JournalSpace } from '../../../src/accounts/budgets/journal-space.js'
+import { type Entry, Ledger, type LedgerOptions } from '../../../src/accounts/budgets/ledger.js'
+import { createBudgetMemory } from '../../../src/accounts/budgets/memory.js'
 import { type Charge, type SpendBatch } from '../../../src/accounts/types.js'
 import { mountSmallDisk, NO_SMALL_DISK } from '../../helpers/small-disk.js'
 
@@ -12,15 +14,17 @@ function charge(nano: number): Charge {
   return { budgetId: 'budget_a', windowStartMs: 0, nano, tokens: 0 }
 }
 
+type SetUp = Pick<LedgerOptions, 'maxJournalBytes' | 'space' | 'onState' | 'isUnknown'> & { readonly base?: string }
+
 /** A ledger over a database that keeps a sum, and fails when it is told to. */
-function setUp(t: Test, { maxJournalBytes = 1_000_000, base = tmpdir() } = {}) {
+function setUp(t: Test, { maxJournalBytes = 1_000_000, base = tmpdir(), ...more }: SetUp = {}) {
   const root = mkdtempSync(join(base, 'sluice-ledger-'))
   t.teardown(() => rmSync(root, { recursive: true, force: true }))
   const folder = join(root, 'journal')
   const database = { sum: 0, sequences: new Map<string, number>(), fails: false, calls: [] as SpendBatch[][] }
   let count = 0
   const ledger = new Ledger({
-    ...{ folder, maxJournalBytes },
+    ...{ folder, maxJournalBytes, ...more },
     createId: () => {
       count += 1
       return `j${count}`
@@ -149,6 +153,50 @@ test('a journal that has grown is followed by another, and deleted when all of i
   await ledger.close()
   t.same(files(), [])
   t.same([...database.sequences], [], 'the database forgets them as well')
+})
+
+test('while the database is away journals are full in the end; when it is back they are stored, and reservations go on', async (t) => {
+  const states: string[] = []
+  const space = new JournalSpace(createBudgetMemory(1), 400_000)
+  const { ledger, database, files, replayed } = setUp(t, { space, onState: (state) => void states.push(state) })
+  database.fails = true
+  let spent = 0
+  for (let entry = ledger.open([charge(1)]); entry !== null; entry = ledger.open([charge(1)])) {
+    ledger.settle(entry, [charge(1)])
+    spent += 1
+  }
+  t.ok(spent > 1000)
+  await ledger.store()
+  t.ok(space.bytes < 500_000, `${space.bytes}`)
+  t.equal(replayed(), spent, 'nothing that was settled is lost')
+  for (let i = 0; i < 3; i++) t.equal(ledger.open([charge(1)]), null)
+  t.same(states, ['full'])
+  database.fails = false
+  while (ledger.open([charge(1)]) === null) await new Promise((resolve) => setTimeout(resolve, 20))
+  t.equal(database.sum, spent)
+  t.same(states, ['full', 'ok'])
+  t.same(files().length, 1, 'the full one is gone')
+})
+
+test('what cannot be written is told once, and again when it can', (t) => {
+  const states: string[] = []
+  const { folder, ledger } = setUp(t, { onState: (state) => void states.push(state) })
+  writeFileSync(folder, 'no folder')
+  for (let i = 0; i < 3; i++) t.equal(ledger.open([charge(1)]), null)
+  t.same(states, ['unwritable'])
+  rmSync(folder)
+  t.ok(ledger.open([charge(1)]))
+  t.same(states, ['unwritable', 'ok'])
+  t.end()
+})
+
+test('nothing is reserved while it is not known what is spent', (t) => {
+  let isUnknown = true
+  const { ledger } = setUp(t, { isUnknown: () => isUnknown })
+  t.equal(ledger.open([charge(1)]), null)
+  isUnknown = false
+  t.ok(ledger.open([charge(1)]))
+  t.end()
 })
 
 test('calls that overlap are made one after the other', async (t) => {

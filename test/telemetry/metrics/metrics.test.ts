@@ -133,6 +133,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_job_runs_total: ['counter', 'result'],
     sluice_webhook_attempts_total: ['counter', 'result'],
     sluice_accounts_up: ['gauge'],
+    sluice_budget_journal_bytes: ['gauge'],
     sluice_redis_up: ['gauge', 'use'],
     sluice_redis_seconds: ['histogram', 'use'],
     sluice_redis_failures_total: ['counter', 'use'],

@@ -170,7 +170,7 @@ function countAll(metrics: LoopMetrics, loop: number): void {
   for (const result of ['delivered', 'dead'] as const) metrics.webhook(result)
   metrics.redisState('limits', true)
   metrics.redisState('jobs', loop === 0)
-  metrics.accountsState(loop === 0)
+  metrics.accountsState(loop === 0, 8192)
   metrics.redisCall('limits', 0.5, loop === 0)
   metrics.redisCall('jobs', 2, false)
   if (loop > 0) return

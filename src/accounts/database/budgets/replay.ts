@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewayError } from '../../../errors.js'
+import { type FolderLock, lockFolder } from '../../../sqlite/folder-lock.js'
 import { JOURNAL_SUFFIX } from '../../budgets/journal.js'
 import { readJournal } from '../../budgets/journal-records.js'
 import { type Database } from '../rows.js'
@@ -10,6 +11,25 @@ import { addBatches, storedSequence } from './spend.js'
 
 /** Of a journal of which everything was added, what was held as well: nothing more of it ever is. */
 const ALL = Number.MAX_SAFE_INTEGER
+
+/**
+ * Holds the folder for this process: another one would take the journals of requests that run here for those of a process that has
+ * ended. Null where that cannot be had: no journal can be written there either, of which requests are told.
+ * @throws misconfigured where another gateway uses it
+ */
+export function lockJournals(folder: string, report: (message: string) => void): FolderLock | null {
+  try {
+    const lock = lockFolder(folder)
+    if (lock !== null) return lock
+  } catch (thrown) {
+    report(
+      `accounts.journal: ${folder} cannot be locked (${thrown instanceof Error ? thrown.message : String(thrown)})`,
+    )
+    return null
+  }
+  const message = `accounts.journal: ${folder} is in use by another gateway. Each needs a folder of its own.`
+  throw new GatewayError('misconfigured', { message })
+}
 
 /**
  * Within a transaction.

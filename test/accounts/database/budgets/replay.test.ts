@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Journal } from '../../../../src/accounts/budgets/journal.js'
-import { deleteJournals, replayJournals } from '../../../../src/accounts/database/budgets/replay.js'
+import { deleteJournals, lockJournals, replayJournals } from '../../../../src/accounts/database/budgets/replay.js'
 import { addBatches } from '../../../../src/accounts/database/budgets/spend.js'
 import { openAccountsFile } from '../../../../src/accounts/database/sqlite.js'
 import { createDirectoryMemory } from '../../../../src/accounts/directory/memory.js'
@@ -82,4 +82,29 @@ test('a start knows what was spent before anything listens, and leaves no journa
   const second = await openNode(t, { ...start, database: { store: 'sqlite', path: `${path}.copy` } })
   t.match(await second.store.getBudget('all'), { spent: 300 })
   t.notOk(existsSync(join(folder, 'one.journal')))
+})
+
+test('a folder that another gateway uses is refused at the start, whatever its database; afterwards it is free', async (t) => {
+  const { path, folder } = setUp(t)
+  const start = { directory: createDirectoryMemory(1), fileKeys: [], clockOffset: null, journal: folder }
+  const one = await openNode(t, { ...start, database: { store: 'sqlite', path } })
+  const other = { ...start, database: { store: 'sqlite', path: `${path}.other` } } as const
+  t.match(await rejectionOf(openNode(t, other)), {
+    code: 'misconfigured',
+    message: `accounts.journal: ${folder} is in use by another gateway. Each needs a folder of its own.`,
+  })
+  await one.close()
+  await (await openNode(t, { ...other, database: { store: 'sqlite', path: `${path}.third` } })).close()
+})
+
+test('a folder that cannot be made is told of, and is no reason not to start', async (t) => {
+  const { path, folder } = setUp(t)
+  writeFileSync(folder, '')
+  const reports: string[] = []
+  t.equal(
+    lockJournals(folder, (message) => void reports.push(message)),
+    null,
+  )
+  t.match(reports, [/cannot be locked \(E/])
+  t.notOk(existsSync(path))
 })
