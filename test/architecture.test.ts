@@ -561,6 +561,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
 /** Tests that look at several files of an area together. */
 const SUITES: Readonly<Record<string, string>> = {
   'test/config/fuzz.test.ts': 'drawn configurations through the whole of loading',
+  'test/accounts/database/migration-kill.test.ts': 'tables that are made by a process that is killed',
   'test/accounts/kill.test.ts': 'the store, its process killed',
   'test/accounts/budget-kill.test.ts': 'budgets, their process killed',
   'test/jobs/kill.test.ts': 'both stores, their process killed',

@@ -146,6 +146,41 @@ test('a cost belongs to the window of its reservation; what was added in the nex
   ])
 })
 
+test('a clock that goes back over the border of a window gives nothing back, and what is spent then is written to the later window', async (t) => {
+  const settled: Charge[] = []
+  const ledger: DeskOptions['ledger'] = {
+    open: () => ({ segment: null, n: 1 }) as never,
+    extend: () => undefined,
+    settle: (_entry, charges) => void settled.push(...charges),
+  }
+  const rig = new BudgetRig()
+  rig.writer.put(budget('day', 100))
+  const set = rig.setOf(rig.loop(ledger))
+  reserved(set, amount(10), amount(90)).settle(amount(90))
+  rig.nowMs += DAY_MS
+  const open = reserved(set, amount(10), amount(40))
+  reserved(set, amount(10), amount(50)).settle(amount(50))
+  rig.nowMs -= DAY_MS
+  t.same(rig.usage('day'), { spent: 50, reserved: 40 }, 'the day that had begun goes on')
+  const late = reserved(set, amount(10), amount(40))
+  t.same(late.held, amount(10), 'all that is left of it')
+  t.match(set.reserve(amount(1), amount(1)), { refused: true, isUnavailable: false })
+  late.settle(amount(10))
+  open.settle(amount(40))
+  rig.nowMs += DAY_MS
+  t.same(rig.usage('day'), { spent: 100, reserved: 0 })
+  const today = windowStartMs('day', windowAt('day', NOON))
+  t.same(
+    settled.map(({ windowStartMs: startMs, nano }) => [startMs - today, nano]),
+    [
+      [0, 90],
+      [DAY_MS, 50],
+      [DAY_MS, 10],
+      [DAY_MS, 40],
+    ],
+  )
+})
+
 test('a budget holds for the next reservation of every loop as soon as it is created, changed or deleted', async (t) => {
   const rig = new BudgetRig()
   const loops = [rig.loop(), rig.loop()]
