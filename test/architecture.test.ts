@@ -58,7 +58,10 @@ const MAY_IMPORT: ImportTable = {
     ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'streams'],
     ...['responses', 'prices', 'telemetry', 'accounts'],
   ],
-  jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'sqlite', 'upstream', 'package-files'],
+  jobs: [
+    ...['pipeline', 'prices/cost', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'sqlite', 'upstream'],
+    ...['package-files'],
+  ],
   server: [
     ...['pipeline', 'jobs', 'streams', 'responses', 'prices/cost', 'protocols', 'wire', 'telemetry', 'config'],
     ...['model', 'errors'],

@@ -171,9 +171,10 @@ export class LoopJobs {
   /** On the generation that is current when the job begins. */
   #createExecute(): Execute {
     const { surface, current, nowMs, accounts } = this.#options
-    return (job, signal) => {
+    return (job, signal, onCost) => {
       const { pipeline, config } = current()
-      return createExecute({ pipeline, surface, keyOf: (owner) => keyOf(config, accounts, owner), nowMs })(job, signal)
+      const execute = createExecute({ pipeline, surface, keyOf: (owner) => keyOf(config, accounts, owner), nowMs })
+      return execute(job, signal, onCost)
     }
   }
 

@@ -4,6 +4,7 @@ import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
 import { outcomeOf } from '../pipeline/outcome.js'
+import { toDollars } from '../prices/cost.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { type Acceptance, type Job, type JobHead } from './store.js'
 
@@ -29,7 +30,8 @@ export function encodeJob(job: Job): Buffer {
   if (error !== null) members.push(`"error":${JSON.stringify(error)}`)
   const webhook = webhookOf(job)
   if (webhook !== null) members.push(`"webhook":${JSON.stringify(webhook)}`)
-  const head = JSON.stringify({ request_id: job.id, status: job.state, ...outcomeMember(job) }).slice(0, -1)
+  const { id, state } = job
+  const head = JSON.stringify({ request_id: id, status: state, ...outcomeMember(job), ...costMember(job) }).slice(0, -1)
   return Buffer.from(`${head},${members.join(',')},"timestamp":${Math.round(job.changedAtMs)}}`)
 }
 
@@ -42,6 +44,7 @@ export function encodeJobList(jobs: readonly JobHead[], hasMore: boolean): Buffe
       request_id: job.id,
       status: job.state,
       ...outcomeMember(job),
+      ...costMember(job),
       attempts: job.attempts,
       ...(error === null || job.state === 'completed' ? {} : { error }),
       ...(webhook === null ? {} : { webhook }),
@@ -56,6 +59,11 @@ export function encodeJobList(jobs: readonly JobHead[], hasMore: boolean): Buffe
 function outcomeMember({ state, error }: JobHead): { readonly outcome?: Outcome } {
   if (state === 'completed') return { outcome: 'complete' }
   return state === 'error' && error !== null ? { outcome: outcomeOf(error, false) } : {}
+}
+
+/** In dollars, as in the header of direct answers; nothing where no price is known. */
+function costMember({ costNano }: JobHead): { readonly cost?: number } {
+  return costNano === null ? {} : { cost: Number(toDollars(costNano)) }
 }
 
 /** The answer to a DELETE. */

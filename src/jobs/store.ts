@@ -56,6 +56,8 @@ export type JobHead = {
   readonly acceptedAtMs: number
   /** Of the last change of state. */
   readonly changedAtMs: number
+  /** Of its runs together, in nano-dollars; null where no price is known. A run that was broken off is not in it. */
+  readonly costNano: number | null
   /** Of the last failed run, also while it waits for the next one. */
   readonly error: ErrorData | null
   readonly webhook: WebhookStatus | null
@@ -143,6 +145,8 @@ export type RetryOptions = {
   readonly delayMs: number
   readonly error: ErrorData
   readonly spentMs: number
+  /** Of the run; absent or null where it is not known. */
+  readonly costNano?: number | null
   /** The run came to nothing through a limit of ours: it is no attempt. */
   readonly isUncounted?: boolean
 }
@@ -234,16 +238,16 @@ export type JobQueue = {
   /** Takes jobs that may start, the keys in turn, each key's in order. */
   claim(options: ClaimOptions): Promise<readonly ClaimedJob[]>
   renew(lease: Lease, leaseMs: number): Promise<boolean>
-  /** Ends it with its answer; its delivery becomes due in the same transaction. */
-  complete(lease: Lease, answer: string): Promise<boolean>
+  /** Ends it with its answer; its delivery becomes due in the same transaction. `costNano`: as in RetryOptions, here and below. */
+  complete(lease: Lease, answer: string, costNano?: number | null): Promise<boolean>
   /** Ends it with its error; its delivery becomes due in the same transaction. */
-  fail(lease: Lease, error: ErrorData): Promise<boolean>
+  fail(lease: Lease, error: ErrorData, costNano?: number | null): Promise<boolean>
   /** Ends it, and leaves nothing of it. */
   discard(lease: Lease): Promise<boolean>
   /** Back to the queue, for later. */
   retry(lease: Lease, options: RetryOptions): Promise<boolean>
   /** Back to the queue as if it had not been begun. */
-  release(lease: Lease): Promise<boolean>
+  release(lease: Lease, costNano?: number | null): Promise<boolean>
   /** Removes up to MAX_BATCH jobs that ended (and whose delivery did) so long ago, and idempotency keys past their day. */
   cleanUp(retentionMs: number): Promise<number>
 }

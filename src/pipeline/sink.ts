@@ -49,8 +49,8 @@ export type Sink = {
   readonly isParked?: boolean
   /** Its clients get the answer from other nodes, so a drain may leave it to its end. */
   readonly isShared?: boolean
-  /** The whole answer at once. Never after `begin`. */
-  reply(answer: Answer): void
+  /** The whole answer at once. Never after `begin`. `costNano`: of its attempts, in nano-dollars; null where none has a price. */
+  reply(answer: Answer, costNano?: number | null): void
   /** Commits a stream: status 200 and headers go out with the first frame or keepalive. Again only where a sink around it began late. */
   begin(head: StreamHead, face: StreamFormat): void
   /** Writes one keepalive, after `begin`. */

@@ -118,6 +118,12 @@ test('whatever is asked in whatever way is paid from the key’s budget', async 
     const got = await ask()
     const budget = await ground.settled('key:app:month', spent)
     t.ok(budget.spent > spent && budget.spent < spent + 0.001, `${name}: ${JSON.stringify(got).slice(0, 200)}`)
+    if (name === 'a job') {
+      const listed = (await jobs.list()).body.data as { readonly cost?: number }[]
+      for (const { cost } of [got as { readonly cost?: number }, ...listed]) {
+        t.equal(Math.round(Number(cost) * 1e9), Math.round((budget.spent - spent) * 1e9), 'a job says what it has cost')
+      }
+    }
     spent = budget.spent
   }
 })

@@ -107,6 +107,38 @@ export function queueSuite(kind: string, open: OpenStore): void {
     t.match(await store.get('a'), { state: 'completed', error: null })
   })
 
+  test(`${kind}: what its runs have cost adds up, however they end; a run that is void adds nothing`, async (t) => {
+    const { store, advance } = await open(t)
+    const costOf = async (id: string) => (await store.get(id))?.costNano
+    await acceptAll(
+      store,
+      ['a', 'b', 'c'].map((id) => newJob(id)),
+    )
+    t.equal(await costOf('a'), null)
+    const [one, two, three] = await store.claim({ ...CLAIM, limit: 3 })
+    if (one === undefined || two === undefined || three === undefined) throw new Error('not claimed')
+    await store.retry(one.lease, { delayMs: 0, error: FAILURE, spentMs: 0, costNano: 1_500_000_000_000 })
+    t.equal(await costOf('a'), 1_500_000_000_000)
+    await store.release(two.lease, 7)
+    await store.fail(three.lease, FAILURE)
+    t.equal(await costOf('c'), null, 'no price is known')
+    const again = await store.claim({ ...CLAIM, limit: 3 })
+    t.equal(again.length, 2)
+    for (const { lease, job } of again) t.equal(await store.complete(lease, '{}', job.id === 'a' ? 2 : null), true)
+    t.equal(await costOf('a'), 1_500_000_000_002)
+    t.equal(await costOf('b'), 7)
+    t.equal(await store.complete(one.lease, '{}', 99), false)
+    t.equal(await costOf('a'), 1_500_000_000_002)
+    t.match(await store.list({ owner: newJob('a').owner, state: null, limit: 10, after: null }), [
+      ...[
+        { id: 'c', costNano: null },
+        { id: 'b', costNano: 7 },
+        { id: 'a', costNano: 1_500_000_000_002 },
+      ],
+    ])
+    advance(1)
+  })
+
   test(`${kind}: a retry that was no attempt is not counted`, async (t) => {
     const { store, advance } = await open(t)
     await acceptAll(store, [newJob('a')])

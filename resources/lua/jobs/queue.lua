@@ -7,6 +7,11 @@ local function giveBack(id)
   tell('work')
 end
 
+-- Adds the cost of a run, in nano-dollars; empty where it is not known.
+local function charge(id, cost)
+  if cost ~= '' then call('HINCRBY', job(id), 'cost', cost) end
+end
+
 function ops.claim(kind, limit, lease, maxAttempts, lost)
   for _, id in ipairs(call('ZRANGEBYSCORE', P .. of(kind, 'leases'), '-inf', now, 'LIMIT', 0, BATCH)) do
     if tonumber(get(id, 'attempts')[1]) < tonumber(maxAttempts) then giveBack(id) else finish(id, 'error', 'error', lost) end
@@ -47,8 +52,9 @@ function ops.renew(id, fence, lease)
   return 1
 end
 
-function ops.complete(id, fence, answer)
+function ops.complete(id, fence, answer, cost)
   if not holds(id, fence) then return 0 end
+  charge(id, cost)
   set(id, 'error', '')
   finish(id, 'completed', 'answer', answer)
   call('HINCRBY', job(id), 'bytes', #answer)
@@ -56,8 +62,9 @@ function ops.complete(id, fence, answer)
   return 1
 end
 
-function ops.fail(id, fence, error)
+function ops.fail(id, fence, error, cost)
   if not holds(id, fence) then return 0 end
+  charge(id, cost)
   finish(id, 'error', 'error', error)
   return 1
 end
@@ -68,8 +75,9 @@ function ops.discard(id, fence)
   return 1
 end
 
-function ops.retry(id, fence, delay, error, spent, uncounted)
+function ops.retry(id, fence, delay, error, spent, uncounted, cost)
   if not holds(id, fence) then return 0 end
+  charge(id, cost)
   unlease(id)
   set(id, 'error', error, 'spent', spent)
   if uncounted == '1' then call('HINCRBY', job(id), 'attempts', -1) end
@@ -77,8 +85,9 @@ function ops.retry(id, fence, delay, error, spent, uncounted)
   return 1
 end
 
-function ops.release(id, fence)
+function ops.release(id, fence, cost)
   if not holds(id, fence) then return 0 end
+  charge(id, cost)
   call('HINCRBY', job(id), 'attempts', -1)
   giveBack(id)
   return 1

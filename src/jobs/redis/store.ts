@@ -40,7 +40,7 @@ const PREFIX = '{sluice}:jobs:'
 const SCRIPT = Object.freeze(['jobs/ground', 'jobs/desk', 'jobs/queue', 'jobs/call'])
 /** Fields of a head, in the order in which the script is to return them. */
 const HEAD_FIELDS = [
-  ...['id', 'kind', 'owner', 'state', 'context', 'url', 'attempts', 'accepted', 'changed', 'error'],
+  ...['id', 'kind', 'owner', 'state', 'context', 'url', 'attempts', 'accepted', 'changed', 'cost', 'error'],
   ...['dstate', 'dattempts', 'derror'],
 ] as const
 const HEAD_ARGUMENT = HEAD_FIELDS.join(' ')
@@ -170,22 +170,22 @@ function createQueue(ask: Ask) {
     async renew(...[{ id, fence }, leaseMs]: Parameters<JobStore['renew']>) {
       return isDone(await ask('renew', id, fence, leaseMs))
     },
-    async complete(...[{ id, fence }, answer]: Parameters<JobStore['complete']>) {
-      return isDone(await ask('complete', id, fence, answer))
+    async complete(...[{ id, fence }, answer, costNano]: Parameters<JobStore['complete']>) {
+      return isDone(await ask('complete', id, fence, answer, costNano ?? ''))
     },
-    async fail(...[{ id, fence }, error]: Parameters<JobStore['fail']>) {
-      return isDone(await ask('fail', id, fence, JSON.stringify(error)))
+    async fail(...[{ id, fence }, error, costNano]: Parameters<JobStore['fail']>) {
+      return isDone(await ask('fail', id, fence, JSON.stringify(error), costNano ?? ''))
     },
     async discard({ id, fence }: Parameters<JobStore['discard']>[0]) {
       return isDone(await ask('discard', id, fence))
     },
     async retry(...[{ id, fence }, options]: Parameters<JobStore['retry']>) {
-      const { delayMs, error, spentMs, isUncounted = false } = options
-      const run = [Math.ceil(delayMs), JSON.stringify(error), spentMs, isUncounted ? 1 : 0]
+      const { delayMs, error, spentMs, costNano, isUncounted = false } = options
+      const run = [Math.ceil(delayMs), JSON.stringify(error), spentMs, isUncounted ? 1 : 0, costNano ?? '']
       return isDone(await ask('retry', id, fence, ...run))
     },
-    async release({ id, fence }: Parameters<JobStore['release']>[0]) {
-      return isDone(await ask('release', id, fence))
+    async release(...[{ id, fence }, costNano]: Parameters<JobStore['release']>) {
+      return isDone(await ask('release', id, fence, costNano ?? ''))
     },
     async cleanUp(retentionMs: number) {
       return Number(await ask('cleanUp', retentionMs))
@@ -262,6 +262,7 @@ function headOf(reply: HeadReply): JobHead {
     attempts: Number(field('attempts')),
     acceptedAtMs: Number(field('accepted')),
     changedAtMs: Number(field('changed')),
+    costNano: field('cost') === '' ? null : Number(field('cost')),
     error: field('error') === '' ? null : (JSON.parse(field('error')) as ErrorData),
     webhook: url === '' ? null : webhook,
   }

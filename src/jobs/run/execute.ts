@@ -24,18 +24,22 @@ export type JobContext = {
 }
 
 /** The result of a job's exchange: the answer's JSON text, or the thrown error. */
-type Settlers = { readonly resolve: (answer: string) => void; readonly reject: (error: GatewayError) => void }
+type Settlers = {
+  readonly resolve: (answer: string) => void
+  readonly reject: (error: GatewayError) => void
+  readonly onCost: (nano: number) => void
+}
 
 /** Executes jobs by exchanges of the pipeline; an abort cancels the exchange, and with it the upstream. */
 export function createExecute({ pipeline, surface, keyOf, nowMs }: ExecuteOptions): Execute {
-  return (job, signal) => {
+  return (job, signal, onCost) => {
     const key = keyOf(job.owner)
     if (key === null) return Promise.reject(new GatewayError('forbidden', { message: KEY_GONE }))
     const { requestId, parameterHeaders } = contextOf(job)
     const body = exactBytes(job.request)
     return new Promise((resolve, reject) => {
       const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs: nowMs(), isCounted: true }
-      const exchange = pipeline.start(request, createJobSink({ resolve, reject }))
+      const exchange = pipeline.start(request, createJobSink({ resolve, reject, onCost }))
       signal.addEventListener('abort', () => exchange.cancel(), { once: true })
     })
   }
@@ -43,10 +47,11 @@ export function createExecute({ pipeline, surface, keyOf, nowMs }: ExecuteOption
 
 const KEY_GONE = 'The API key that submitted this job is no longer configured.'
 
-function createJobSink({ resolve, reject }: Settlers): Sink {
+function createJobSink({ resolve, reject, onCost }: Settlers): Sink {
   return {
     transport: 'json',
-    reply({ error, body }) {
+    reply({ error, body }, costNano = null) {
+      if (costNano !== null) onCost(costNano)
       if (error !== null) reject(GatewayError.of(error))
       else resolve(new TextDecoder().decode(body))
     },

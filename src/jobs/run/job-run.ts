@@ -12,9 +12,9 @@ import { type Timers } from './timers.js'
 
 /**
  * Executes a job: resolves with the answer's JSON text, rejects with a GatewayError. When the signal aborts, nobody waits for
- * it any longer.
+ * it any longer. `onCost` hears before its end what it has cost, in nano-dollars, if that is known.
  */
-export type Execute = (job: Job, signal: AbortSignal) => Promise<string>
+export type Execute = (job: Job, signal: AbortSignal, onCost: (nano: number) => void) => Promise<string>
 
 export type RunResult = 'completed' | 'retried' | 'failed' | 'released' | 'void'
 
@@ -48,6 +48,8 @@ export class JobRun {
   readonly #startedMs: number
   #ending: Ending | null = null
   #isAbandoned = false
+  /** Null: not known. */
+  #costNano: number | null = null
   #callOffs: (() => void)[] = []
 
   constructor(claimed: ClaimedJob, options: RunOptions) {
@@ -118,12 +120,16 @@ export class JobRun {
       signal.addEventListener('abort', () => resolve(BROKEN), { once: true })
     })
     const executed = Promise.resolve()
-      .then(() => execute(this.#claimed.job, signal))
+      .then(() => execute(this.#claimed.job, signal, (nano) => this.#noteCost(nano)))
       .then(
         (answer): Result => ({ answer }),
         (thrown: unknown): Result => ({ error: toGatewayError(thrown).data }),
       )
     return Promise.race([executed, broken])
+  }
+
+  #noteCost(nano: number): void {
+    this.#costNano = nano
   }
 
   async #settle(result: Result): Promise<RunResult> {
@@ -140,22 +146,23 @@ export class JobRun {
   async #tell(result: Result): Promise<RunResult> {
     const { queue } = this.#options
     const { lease } = this.#claimed
+    const costNano = this.#costNano
     const unless = (isDone: boolean, told: RunResult): RunResult => (isDone ? told : 'void')
     if (this.#ending === 'void') return 'void'
-    if ('answer' in result) return unless(await queue.complete(lease, result.answer), 'completed')
+    if ('answer' in result) return unless(await queue.complete(lease, result.answer, costNano), 'completed')
     if (this.#ending === 'stopped' || result.error.code === 'draining') {
-      return unless(await queue.release(lease), 'released')
+      return unless(await queue.release(lease, costNano), 'released')
     }
-    if (this.#ending === 'overdue') return unless(await queue.fail(lease, this.#overdueError()), 'failed')
+    if (this.#ending === 'overdue') return unless(await queue.fail(lease, this.#overdueError(), costNano), 'failed')
     if (isOwnLimit(result.error)) {
       const delayMs = backoffMs(1, { random: this.#options.random, retryAfterMs: result.error.retryAfterMs })
-      const retry = { delayMs, error: result.error, spentMs: this.#spentMs(), isUncounted: true }
+      const retry = { delayMs, error: result.error, spentMs: this.#spentMs(), costNano, isUncounted: true }
       return unless(await queue.retry(lease, retry), 'retried')
     }
     const delayMs = this.#retryDelayMs(result.error)
-    if (delayMs === null) return unless(await queue.fail(lease, result.error), 'failed')
+    if (delayMs === null) return unless(await queue.fail(lease, result.error, costNano), 'failed')
     const spentMs = this.#spentMs()
-    return unless(await queue.retry(lease, { delayMs, error: result.error, spentMs }), 'retried')
+    return unless(await queue.retry(lease, { delayMs, error: result.error, spentMs, costNano }), 'retried')
   }
 
   /** Null: another attempt is no use, or not granted. */

@@ -126,6 +126,7 @@ const migrations = (heirs: readonly Heir[]): readonly string[] => [
      DELETE FROM answers WHERE seq = old.seq;
      DELETE FROM deliveries WHERE seq = old.seq;
    END;`,
+  'ALTER TABLE jobs ADD COLUMN cost_nano INTEGER;',
 ]
 
 function quote(text: string): string {

@@ -12,7 +12,7 @@ import {
 
 /** Columns of a head; `d` is its delivery, if it has one by now. */
 export const HEAD_COLUMNS = `j.seq, j.id, j.kind, j.owner, j.state, j.context, j.webhook_url, j.attempts, j.fence, j.spent_ms,
-  j.accepted_at, j.changed_at, j.error, d.state AS delivery_state, d.attempts AS delivery_attempts, d.last_error`
+  j.accepted_at, j.changed_at, j.cost_nano, j.error, d.state AS delivery_state, d.attempts AS delivery_attempts, d.last_error`
 export const HEAD_TABLES = 'jobs j LEFT JOIN deliveries d ON d.seq = j.seq'
 /** With the big texts. */
 export const JOB_COLUMNS = `${HEAD_COLUMNS}, r.request, a.answer`
@@ -31,6 +31,7 @@ export type HeadRow = {
   readonly spent_ms: number
   readonly accepted_at: number
   readonly changed_at: number
+  readonly cost_nano: number | null
   readonly error: string | null
   readonly delivery_state: DeliveryState | null
   readonly delivery_attempts: number | null
@@ -50,6 +51,7 @@ export function headOf(row: HeadRow): JobHead {
     attempts: row.attempts,
     acceptedAtMs: row.accepted_at,
     changedAtMs: row.changed_at,
+    costNano: row.cost_nano,
     error: row.error === null ? null : (JSON.parse(row.error) as ErrorData),
     webhook: row.webhook_url === null ? null : webhookOf(row, row.webhook_url),
   }

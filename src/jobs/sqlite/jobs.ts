@@ -104,7 +104,7 @@ export class SqliteJobs implements PlainCalls {
     const times = { acceptedAtMs: nowMs, changedAtMs: nowMs }
     return {
       kind: 'accepted',
-      job: { id, kind, owner, state: 'pending', context, attempts: 0, ...times, error: null, webhook },
+      job: { id, kind, owner, state: 'pending', context, attempts: 0, ...times, costNano: null, error: null, webhook },
       queuePosition: this.#positionAfter({ kind, owner }, countOf(this.#statements.tally.get({ kind, owner }))),
       activeRequests: this.#inState(kind, 'processing'),
     }
@@ -193,20 +193,19 @@ export class SqliteJobs implements PlainCalls {
     return this.#statements.renew.run({ ...held(lease), now: nowMs, due: nowMs + leaseMs }).changes === 1
   }
 
-  complete(lease: Lease, answer: string): boolean {
+  complete(lease: Lease, answer: string, cost: number | null = null): boolean {
     const nowMs = this.#nowMs()
-    const ended = this.#statements.complete.get({ ...held(lease), bytes: Buffer.byteLength(answer), now: nowMs }) as
-      | Ended
-      | undefined
+    const bound = { ...held(lease), bytes: Buffer.byteLength(answer), cost, now: nowMs }
+    const ended = this.#statements.complete.get(bound) as Ended | undefined
     if (ended === undefined) return false
     this.#statements.insertAnswer.run({ seq: ended.seq, answer })
     this.#addDelivery(ended, nowMs)
     return true
   }
 
-  fail(lease: Lease, error: ErrorData): boolean {
+  fail(lease: Lease, error: ErrorData, cost: number | null = null): boolean {
     const nowMs = this.#nowMs()
-    const bound = { ...held(lease), error: JSON.stringify(error), now: nowMs }
+    const bound = { ...held(lease), error: JSON.stringify(error), cost, now: nowMs }
     const ended = this.#statements.fail.get(bound) as Ended | undefined
     if (ended === undefined) return false
     this.#addDelivery(ended, nowMs)
@@ -217,15 +216,15 @@ export class SqliteJobs implements PlainCalls {
     return this.#statements.discard.run(held(lease)).changes === 1
   }
 
-  retry(lease: Lease, { delayMs, error, spentMs, isUncounted = false }: RetryOptions): boolean {
+  retry(lease: Lease, { delayMs, error, spentMs, costNano: cost = null, isUncounted = false }: RetryOptions): boolean {
     const nowMs = this.#nowMs()
-    const bound = { ...held(lease), error: JSON.stringify(error), spentMs, now: nowMs, due: nowMs + delayMs }
+    const bound = { ...held(lease), error: JSON.stringify(error), spentMs, cost, now: nowMs, due: nowMs + delayMs }
     const uncounted = isUncounted ? 1 : 0
     return this.#statements.retry.run({ ...bound, uncounted }).changes === 1
   }
 
-  release(lease: Lease): boolean {
-    return this.#return(lease, { nowMs: this.#nowMs(), uncounted: 1 })
+  release(lease: Lease, cost: number | null = null): boolean {
+    return this.#return(lease, { nowMs: this.#nowMs(), uncounted: 1, cost })
   }
 
   cleanUp(retentionMs: number): number {
@@ -295,15 +294,15 @@ export class SqliteJobs implements PlainCalls {
   #takeBack(kind: JobKind, nowMs: number, maxAttempts: number): void {
     const overdue = this.#statements.overdue.all({ kind, now: nowMs, limit: MAX_BATCH })
     for (const { id, fence, attempts } of overdue as { id: string; fence: number; attempts: number }[]) {
-      if (attempts < maxAttempts) this.#return({ id, fence }, { nowMs, uncounted: 0 })
+      if (attempts < maxAttempts) this.#return({ id, fence }, { nowMs, uncounted: 0, cost: null })
       else this.fail({ id, fence }, errorData('internal', { message: LOST_RUNS }))
       // A run that continues without its lease is useless.
       this.#events.push({ type: 'cancelled', id })
     }
   }
 
-  #return(lease: Lease, { nowMs, uncounted }: { nowMs: number; uncounted: number }): boolean {
-    const isDone = this.#statements.release.run({ ...held(lease), uncounted, now: nowMs }).changes === 1
+  #return(lease: Lease, { nowMs, ...bound }: { nowMs: number; uncounted: number; cost: number | null }): boolean {
+    const isDone = this.#statements.release.run({ ...held(lease), ...bound, now: nowMs }).changes === 1
     if (isDone) this.#events.push({ type: 'work' })
     return isDone
   }

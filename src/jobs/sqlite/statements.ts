@@ -16,6 +16,8 @@ const REWINDS = [
 ]
 
 const RETURN_ENDED = 'RETURNING seq, webhook_url'
+/** Null as long as no run has a cost that is known. */
+const ADD_COST = 'cost_nano = coalesce(cost_nano + :cost, cost_nano, :cost)'
 const HELD = "id = :id AND fence = :fence AND state = 'processing'"
 
 /** All statements on jobs. */
@@ -99,21 +101,21 @@ function prepareQueue(connection: Connection) {
     read: connection.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.seq = :seq`),
     renew: connection.prepare(`UPDATE jobs SET set_at = :now, due_at = :due WHERE ${HELD}`),
     complete: connection.prepare(
-      `UPDATE jobs SET state = 'completed', error = NULL, bytes = bytes + :bytes, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
+      `UPDATE jobs SET state = 'completed', error = NULL, ${ADD_COST}, bytes = bytes + :bytes, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
     ),
     insertAnswer: connection.prepare('INSERT INTO answers (seq, answer) VALUES (:seq, :answer)'),
     fail: connection.prepare(
-      `UPDATE jobs SET state = 'error', error = :error, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
+      `UPDATE jobs SET state = 'error', error = :error, ${ADD_COST}, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
     ),
     discard: connection.prepare(`DELETE FROM jobs WHERE ${HELD}`),
     retry: connection.prepare(
-      `UPDATE jobs SET state = 'pending', attempts = attempts - :uncounted, error = :error, spent_ms = :spentMs,
+      `UPDATE jobs SET state = 'pending', attempts = attempts - :uncounted, error = :error, spent_ms = :spentMs, ${ADD_COST},
          changed_at = :now, set_at = :now, due_at = :due
        WHERE ${HELD}`,
     ),
     // To the head of its key's queue, where it came from.
     release: connection.prepare(
-      `UPDATE jobs SET state = 'pending', attempts = attempts - :uncounted, changed_at = :now, set_at = :now,
+      `UPDATE jobs SET state = 'pending', attempts = attempts - :uncounted, ${ADD_COST}, changed_at = :now, set_at = :now,
          due_at = min(accepted_at, :now) WHERE ${HELD}`,
     ),
     cleanUp: connection.prepare(

@@ -88,7 +88,7 @@ export type AnswerOutcome = { readonly outcome: Outcome; readonly cause: unknown
 export function reply(exchange: ExchangeView, answer: Answer, { outcome, cause }: AnswerOutcome): void {
   if (exchange.isEnded) return
   try {
-    exchange.sink.reply(answer)
+    exchange.sink.reply(answer, exchange.costNano)
   } catch (thrown) {
     exchange.giveUp(thrown)
     return

@@ -50,6 +50,7 @@ const INVALID_QUERY = {
 const JOB_EXAMPLE = {
   request_id: 'job_4fX0b1c2d3e4f5a6b7c8d9',
   status: 'completed',
+  cost: 0.00042,
   request: { model: 'fast', messages: [{ role: 'user', content: 'Tell me about rivers.' }] },
   response: {
     object: 'chat.completion',

@@ -8,7 +8,7 @@ import { rejectionOf } from '../../helpers/thrown.js'
 
 const JOB: Job = {
   ...{ id: 'job-1', kind: 'chat', owner: 'team-a', state: 'processing', attempts: 1, acceptedAtMs: 1, changedAtMs: 1 },
-  ...{ error: null, webhook: null, answer: null, request: '{"model":"é"}' },
+  ...{ costNano: null, error: null, webhook: null, answer: null, request: '{"model":"é"}' },
   context: { requestId: 'r-1', parameterHeaders: { 'x-beta': 'b' } },
 }
 
@@ -27,11 +27,12 @@ function rig() {
     },
   })
   const abort = new AbortController()
+  const costs: number[] = []
   const begin = (job: Partial<Job> = {}) => {
-    const running = execute({ ...JOB, ...job }, abort.signal)
+    const running = execute({ ...JOB, ...job }, abort.signal, (nano) => void costs.push(nano))
     return { running, exchange: exchanges.at(-1) as FakeExchange }
   }
-  return { begin, abort, exchanges }
+  return { begin, abort, exchanges, costs }
 }
 
 test('runs as a request of the key it came under, and answers with the whole body', async (t) => {
@@ -50,6 +51,22 @@ test('an error of the exchange is the error of the run', async (t) => {
   const { running, exchange } = rig().begin()
   exchange.reply(503, '{}', errorData('upstream_overloaded', { retryAfterMs: 7000 }))
   t.match(await rejectionOf(running), { code: 'upstream_overloaded', retryable: true, retryAfterMs: 7000 })
+})
+
+test('what the attempts have cost is told before the end, of an error as well; nothing where no price is known', async (t) => {
+  const { begin, costs } = rig()
+  const answer = { status: 200, headers: [], body: Buffer.from('{}'), error: null }
+  const first = begin()
+  first.exchange.sink.reply(answer, 1500)
+  await first.running
+  t.same(costs, [1500])
+  const second = begin()
+  second.exchange.sink.reply({ ...answer, error: errorData('upstream_overloaded') }, 700)
+  await rejectionOf(second.running)
+  const third = begin()
+  third.exchange.sink.reply(answer, null)
+  await third.running
+  t.same(costs, [1500, 700])
 })
 
 test('an abort cancels the exchange', async (t) => {
