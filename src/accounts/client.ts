@@ -24,7 +24,7 @@ const CALL_NAMES = [
     'adjustBudget',
     'addSpend',
   ] as const),
-  ...(['addRollups', 'reportSpend', 'reportKeyUsage'] as const),
+  ...(['addRollups', 'reportSpend', 'reportKeyUsage', 'listPaused', 'setPaused'] as const),
 ] as const satisfies readonly (keyof AccountCalls)[]
 
 export type AccountsOptions = AccountsStart & {

@@ -99,6 +99,11 @@ export type AccountCalls = {
   /** `owner`: as in RollupSource. */
   reportKeyUsage(owner: string): Promise<KeyUsage>
 
+  /** Providers that operators have paused, in the order of their names. */
+  listPaused(): Promise<string[]>
+  /** Again with the same changes nothing. */
+  setPaused(provider: string, isPaused: boolean, by: By): Promise<void>
+
   /** For what is no change of keys, teams and budgets; those are recorded by themselves. */
   appendAudit(entry: AuditEntry): Promise<void>
   /** The newest first; `after` is the `seq` of the last entry of the page before. */

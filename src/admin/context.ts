@@ -7,6 +7,7 @@ import { type Sink } from '../pipeline/sink.js'
 import { type ClientOrigin } from '../telemetry/records.js'
 import { type Audit } from './audit.js'
 import { type AllLoops } from './loops/all-loops.js'
+import { type Pauses } from './pauses.js'
 
 /** A provider of the running configuration. */
 export type ProviderFacts = {
@@ -70,8 +71,8 @@ export type AdminContext = {
   readonly audit: Audit
   readonly config: () => ConfigReport
   readonly providers: () => readonly ProviderFacts[]
-  /** Providers that an operator has paused. */
-  readonly paused: Set<string>
+  /** Providers that operators have paused. */
+  readonly paused: Pauses
   readonly version: () => string
   readonly trials: Trials
   /** Keys and teams of the database; null without one. */

@@ -1,7 +1,9 @@
 // The admin API of a started gateway with two event loops: every route with each kind of key, streams of both loops, a reload, and no
 // secret anywhere.
+
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
@@ -180,10 +182,12 @@ test('operators see and cancel streams of both loops, watch them, pause provider
 
 test('a key of the database is created, used on both loops, rotated, changed and deleted, and the audit has all of it', async (t) => {
   const upstream = await scriptedSse(t)
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const config = {
     server: { threads: 2 },
     admin: { port: 0 },
-    accounts: { store: 'sqlite', path: './accounts.db' },
+    accounts: { store: 'sqlite', path: join(folder, 'accounts.db') },
     providers: { up: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` } },
   }
   const gateway = await startGateway(t, { config, env: { ADMIN_KEY: WRITE } })
@@ -219,6 +223,12 @@ test('a key of the database is created, used on both loops, rotated, changed and
   t.equal(await gateway.stop(), 0)
   const said = [JSON.stringify(data), ...gateway.output, gateway.errorOutput].join('\n')
   for (const each of [secret, rotated.json.secret, WRITE]) t.notOk(said.includes(each), 'no secret is said')
+
+  const next = await startGateway(t, { config, env: { ADMIN_KEY: WRITE } })
+  const nextAdmin = String((await next.logLine(({ msg }) => msg === 'listening')).admin)
+  const headers = { authorization: `Bearer ${WRITE}` }
+  const providers = await (await fetch(`${nextAdmin}/admin/v1/providers`, { headers })).json()
+  t.match(providers, { data: [{ name: 'up', paused: true }] }, 'a pause outlasts the process')
 })
 
 type Event = { readonly event: string; readonly data: unknown }

@@ -385,6 +385,16 @@ function orderSuite(kind: string, open: OpenAccounts): void {
 }
 
 function auditSuite(kind: string, open: OpenAccounts): void {
+  test(`${kind}: providers that are paused are there after a start, until they are resumed`, async (t) => {
+    const { node, reopen } = await open(t)
+    for (const name of ['south', 'north', 'north']) await node.store.setPaused(name, true, BY)
+    t.same(await node.store.listPaused(), ['north', 'south'])
+    const again = await reopen()
+    await again.store.setPaused('south', false, BY)
+    await again.store.setPaused('east', false, BY)
+    t.same(await again.store.listPaused(), ['north'])
+  })
+
   test(`${kind}: each change has its audit, with what was before and after, and no secret`, async (t) => {
     const { node } = await open(t)
     const { store } = node

@@ -5,6 +5,7 @@ import { type AdminContext } from '../../src/admin/context.js'
 import { type AdminListenerOptions, createAdminListener } from '../../src/admin/listener.js'
 import { AllLoops } from '../../src/admin/loops/all-loops.js'
 import { type AdminLoop, type LoopCalls, type StreamEntry, streamId } from '../../src/admin/loops/loop-calls.js'
+import { Pauses } from '../../src/admin/pauses.js'
 import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
 import { GatewayError } from '../../src/errors.js'
 
@@ -53,18 +54,19 @@ export function adminContext(loops: readonly AdminLoop[], changes: Partial<Admin
     () => ({ info: (fields) => void events.push(fields as AuditEvent) }),
     () => 0,
   )
+  const allLoops = new AllLoops({
+    ...{ own, threads: 1 + others.length, seed: SEED },
+    connect: async (index) => others[index - 1] ?? null,
+  })
   const context: AdminContext = {
     node: 'node-a',
-    loops: new AllLoops({
-      ...{ own, threads: 1 + others.length, seed: SEED },
-      connect: async (index) => others[index - 1] ?? null,
-    }),
+    loops: allLoops,
     audit,
     config: () => {
       throw new Error('not here')
     },
     providers: () => [],
-    paused: new Set(),
+    paused: new Pauses({ store: () => null, isShared: false, apply: (providers) => allLoops.pause(providers) }),
     version: () => '1.2.3',
     trials: {
       paths: [],

@@ -4,6 +4,7 @@ import { Budgets } from './budgets/budgets.js'
 import { addBatches } from './budgets/spend.js'
 import { beginChange, listAudit, recordChange } from './changes.js'
 import { Keys } from './keys.js'
+import { listPaused, setPaused } from './pauses.js'
 import { addRollups } from './rollups/add-rollups.js'
 import { reportKeyUsage, reportSpend } from './rollups/spend-reports.js'
 import { type Database, type Ground } from './rows.js'
@@ -11,7 +12,7 @@ import { Teams } from './teams.js'
 
 /** Calls that change nothing: they need no transaction, and are answered by a database that takes no changes. */
 export const READING: ReadonlySet<keyof AccountCalls> = new Set([
-  ...(['getKey', 'listKeys', 'getTeam', 'listTeams', 'getBudget', 'listBudgets', 'listAudit'] as const),
+  ...(['getKey', 'listKeys', 'getTeam', 'listTeams', 'getBudget', 'listBudgets', 'listAudit', 'listPaused'] as const),
   ...(['reportSpend', 'reportKeyUsage'] as const),
 ])
 
@@ -47,5 +48,7 @@ export function callsOver(db: Database, ground: Ground): AccountCalls {
       await recordChange(db, revision, { ...entry, targetId: null })
     },
     listAudit: (page) => listAudit(db, page),
+    listPaused: () => listPaused(db),
+    setPaused: (name, isPaused, { by }) => setPaused(db, { name, isPaused, by, atMs: ground.nowMs() }),
   }
 }

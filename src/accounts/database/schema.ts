@@ -117,6 +117,9 @@ export type BudgetJournalTable = { id: string; sequence: number }
 /** What this gateway's nodes sign with, by its purpose; hex. */
 export type SigningSecretTable = { purpose: string; secret: string }
 
+/** Providers to which operators have stopped requests. */
+export type PausedProviderTable = { name: string; by_name: string; at_ms: number }
+
 export type Tables = {
   budgets: BudgetTable
   budget_windows: BudgetWindowTable
@@ -132,6 +135,7 @@ export type Tables = {
   teams: TeamTable
   secrets: SecretTable
   signing_secrets: SigningSecretTable
+  paused_providers: PausedProviderTable
   uses: UseTable
   changes: ChangeTable
   state: StateTable
@@ -252,6 +256,13 @@ const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
       .createTable('signing_secrets')
       .addColumn('purpose', 'text', (column) => column.primaryKey())
       .addColumn('secret', 'text', (column) => column.notNull()),
+  ],
+  ({ schema, sortable }) => [
+    schema
+      .createTable('paused_providers')
+      .addColumn('name', sortable, (column) => column.primaryKey())
+      .addColumn('by_name', 'text', (column) => column.notNull())
+      .addColumn('at_ms', 'bigint', (column) => column.notNull()),
   ],
 ]
 

@@ -25,7 +25,7 @@ const P95 = 0.95
 
 /** The routes of providers. */
 export function providerRoutes(context: AdminContext): AdminRoute[] {
-  const { loops, paused } = context
+  const { paused } = context
   const pausing = (action: 'pause' | 'resume'): AdminRoute =>
     adminRoute({
       method: 'POST',
@@ -35,7 +35,7 @@ export function providerRoutes(context: AdminContext): AdminRoute[] {
       summary: action === 'pause' ? 'Send no more requests to a provider' : 'Send requests to a paused provider again',
       description:
         action === 'pause'
-          ? 'Requests that run there go on. It holds on all event loops when the answer comes, until it is resumed or the process ends.'
+          ? 'Requests that run there go on. It holds on all event loops when the answer comes, until it is resumed. With an account database it outlasts the process, and holds on all nodes within two seconds.'
           : 'It holds on all event loops when the answer comes.',
       body: Type.Object({}, { additionalProperties: false }),
       answers: {
@@ -46,14 +46,12 @@ export function providerRoutes(context: AdminContext): AdminRoute[] {
       async act({ name, operator }) {
         findProvider(context, name)
         const wasPaused = paused.has(name)
-        if (action === 'pause') paused.add(name)
-        else paused.delete(name)
         const [before, after] = [{ paused: wasPaused }, { paused: action === 'pause' }]
         // First, since it holds on some event loops even where another one does not answer.
         if (wasPaused !== after.paused) {
           context.audit.note({ by: operator.name, action: `provider.${action}`, target: name, before, after })
         }
-        await loops.pause([...paused])
+        await paused.set(name, after.paused, operator.name)
         const { windows } = await windowsOf(context)
         return { status: 200, body: shown(context, findProvider(context, name), windows) }
       },

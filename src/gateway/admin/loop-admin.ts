@@ -10,6 +10,7 @@ import { AllLoops } from '../../admin/loops/all-loops.js'
 import { OwnLoop } from '../../admin/loops/own-loop.js'
 import { PortLoop } from '../../admin/loops/port-loop.js'
 import { serveAdmin } from '../../admin/loops/serve-port.js'
+import { Pauses } from '../../admin/pauses.js'
 import { createAdminRoutes } from '../../admin/routes/all-routes.js'
 import { type AdminConfig } from '../../config/listener-types.js'
 import { readBrowserFile, readVersion } from '../../config/read.js'
@@ -29,6 +30,8 @@ import { providerStatusesOf } from '../loop-server.js'
 import { ConfigHistory } from './config-history.js'
 import { createTrials, type LoopTrials } from './trials.js'
 
+/** How often pauses of other nodes are looked for, and loops and a database that did not answer asked again. */
+const SYNC_EVERY_MS = 1000
 /** Bytes of the mark that distinguishes the streams of this process from those of another one. */
 const SEED_BYTES = 6
 
@@ -41,6 +44,7 @@ export class LoopAdmin {
   readonly #trials: LoopTrials
   readonly #bodies: KeptBodies
   #listener: AdminListener | null = null
+  #syncing: NodeJS.Timeout | null = null
 
   /** `isRefusing`: the loop accepts no new requests. */
   constructor(loop: Loop, place: Pick<LoopPlace, 'loopIndex' | 'connectLoop'>, isRefusing: () => boolean) {
@@ -78,13 +82,17 @@ export class LoopAdmin {
   /** On event loop 0: resolves with its URL. @throws misconfigured when the address cannot be bound */
   async listen(): Promise<string> {
     const { config } = this.#loop.current
+    const context = this.#context()
     this.#listener = createAdminListener({
       config: listenerConfig(config),
-      ...{ routes: createAdminRoutes(this.#context()), readBrowserFile },
+      ...{ routes: createAdminRoutes(context), readBrowserFile },
       log: () => this.#loop.current.log,
       requestIdSeed: this.#loop.ground.requestIdSeed,
       failedKeysPerMinute: config.limits.failedKeysPerMinute,
     })
+    // Before this loop has its first request; the others are told as soon as they listen.
+    await context.paused.sync()
+    this.#syncing = setInterval(() => void context.paused.sync(), SYNC_EVERY_MS).unref()
     return originOf(config.admin, await this.#listener.listen())
   }
 
@@ -109,6 +117,7 @@ export class LoopAdmin {
   }
 
   close(): void {
+    if (this.#syncing !== null) clearInterval(this.#syncing)
     this.#listener?.close()
   }
 
@@ -125,19 +134,24 @@ export class LoopAdmin {
   #context(): AdminContext {
     const { connectLoop } = this.#place
     const loop = this.#loop
+    const loops = new AllLoops({
+      ...{ own: this.#own, threads: loop.current.config.server.threads, seed: this.#seed },
+      async connect(index) {
+        const port = await connectLoop(index, 'admin')
+        return port === null ? null : new PortLoop(port)
+      },
+    })
     return {
       node: hostname(),
-      loops: new AllLoops({
-        ...{ own: this.#own, threads: loop.current.config.server.threads, seed: this.#seed },
-        async connect(index) {
-          const port = await connectLoop(index, 'admin')
-          return port === null ? null : new PortLoop(port)
-        },
-      }),
+      loops,
       audit: auditOf(loop),
       config: () => this.#history.report(loop.current.config),
       providers: () => providersOf(loop),
-      paused: new Set(),
+      paused: new Pauses({
+        store: () => loop.accounts,
+        isShared: loop.current.config.accounts.store === 'postgres',
+        apply: (providers) => loops.pause(providers),
+      }),
       version: readVersion,
       trials: this.#trials,
       accounts: () => this.#loop.accounts,
