@@ -369,7 +369,6 @@ test('a file of a few lines with one importer is a part of that', (t) => {
     'src/protocols/openai-responses/dialect/limit-output.ts': 'the rule of one wire, beside those of the others',
     'src/threads/collector.ts': 'a measured setting of the process, with its test of the flags',
     'src/admin/http/csv.ts': 'a format, with its rule against formulas',
-    'src/accounts/database/pauses.ts': 'a table of its own, which is in no order with the changes of keys',
     'src/upstream/path.ts': 'a check against attacks, with their list as its test',
   }
   t.same(findSplinters(FILES, 25, reasons), [])
@@ -527,7 +526,6 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/accounts/database/rollups/tables.ts', 'test/accounts/database/schema.test.ts'],
   ['src/accounts/rollups/types.ts', 'test/accounts/rollups/loop-rollups.test.ts'],
   ['src/accounts/database/teams.ts', 'test/accounts/client.test.ts'],
-  ['src/accounts/database/pauses.ts', 'test/accounts/client.test.ts'],
   ['src/jobs/sqlite/deliveries.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/jobs.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/repeats.ts', 'test/jobs/sqlite/store.test.ts'],

@@ -136,7 +136,10 @@ export class Ledger {
     this.#turn = null
     this.#current = null
     for (const segment of this.#segments) this.#flush(segment)
-    if ((await this.store()) && this.#gone.length > 0) await this.store()
+    const isStored = await this.store()
+    // Also where there was nothing left to be stored.
+    this.#dropDone()
+    if (isStored && this.#gone.length > 0) await this.store()
   }
 
   /** Nothing may be reserved now. */

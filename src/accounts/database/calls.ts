@@ -4,10 +4,10 @@ import { Budgets } from './budgets/budgets.js'
 import { addBatches } from './budgets/spend.js'
 import { beginChange, listAudit, recordChange } from './changes.js'
 import { Keys } from './keys.js'
-import { listPaused, setPaused } from './pauses.js'
 import { addRollups } from './rollups/add-rollups.js'
 import { reportKeyUsage, reportSpend } from './rollups/spend-reports.js'
 import { type Database, type Ground } from './rows.js'
+import { listPaused, setPaused } from './settings.js'
 import { Teams } from './teams.js'
 
 /** Calls that change nothing: they need no transaction, and are answered by a database that takes no changes. */

@@ -161,42 +161,50 @@ test('while the database is away journals are full in the end; when it is back t
   const { ledger, database, files, replayed } = setUp(t, { space, onState: (state) => void states.push(state) })
   database.fails = true
   let spent = 0
-  for (let entry = ledger.open([charge(1)]); entry !== null; entry = ledger.open([charge(1)])) {
-    ledger.settle(entry, [charge(1)])
-    spent += 1
+  for (let isFull = false; !isFull; ) {
+    const entries = Array.from({ length: 100 }, () => ledger.open([charge(1)]))
+    for (const entry of entries) {
+      if (await entry.written) {
+        ledger.settle(entry, [charge(1)])
+        spent += 1
+      } else isFull = true
+    }
   }
   t.ok(spent > 1000)
   await ledger.store()
   t.ok(space.bytes < 500_000, `${space.bytes}`)
   t.equal(replayed(), spent, 'nothing that was settled is lost')
-  for (let i = 0; i < 3; i++) t.equal(ledger.open([charge(1)]), null)
+  for (let i = 0; i < 3; i++) t.equal(await ledger.open([charge(1)]).written, false)
   t.same(states, ['full'])
   database.fails = false
-  while (ledger.open([charge(1)]) === null) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (!(await ledger.open([charge(1)]).written)) await new Promise((resolve) => setTimeout(resolve, 20))
   t.equal(database.sum, spent)
   t.same(states, ['full', 'ok'])
   t.same(files().length, 1, 'the full one is gone')
 })
 
-test('what cannot be written is told once, and again when it can', (t) => {
+test('what cannot be written is told once, and again when it can', async (t) => {
   const states: string[] = []
   const { folder, ledger } = setUp(t, { onState: (state) => void states.push(state) })
   writeFileSync(folder, 'no folder')
-  for (let i = 0; i < 3; i++) t.equal(ledger.open([charge(1)]), null)
+  for (let i = 0; i < 3; i++) t.equal(await ledger.open([charge(1)]).written, false)
   t.same(states, ['unwritable'])
   rmSync(folder)
-  t.ok(ledger.open([charge(1)]))
+  t.equal(await ledger.open([charge(1)]).written, true)
   t.same(states, ['unwritable', 'ok'])
-  t.end()
 })
 
-test('nothing is reserved while it is not known what is spent', (t) => {
+test('nothing is reserved while it is not known what is spent, and nothing of that is ever written', async (t) => {
   let isUnknown = true
-  const { ledger } = setUp(t, { isUnknown: () => isUnknown })
-  t.equal(ledger.open([charge(1)]), null)
+  const { folder, ledger } = setUp(t, { isUnknown: () => isUnknown })
+  const entry = ledger.open([charge(1)])
+  t.equal(await entry.written, false)
+  ledger.extend(entry, [charge(1)])
+  ledger.settle(entry, [charge(1)])
+  await ledger.store()
+  t.notOk(existsSync(folder))
   isUnknown = false
-  t.ok(ledger.open([charge(1)]))
-  t.end()
+  t.equal(await ledger.open([charge(1)]).written, true)
 })
 
 test('calls that overlap are made one after the other', async (t) => {
@@ -209,6 +217,16 @@ test('calls that overlap are made one after the other', async (t) => {
   t.same(await Promise.all(calls), [true, true, true, true, true])
   t.equal(database.sum, 5)
   t.equal(replayed(), 0)
+})
+
+test('closing deletes a journal of which everything was stored before', async (t) => {
+  const { ledger, database, open, files } = setUp(t)
+  ledger.settle(open(10), [charge(7)])
+  await ledger.store()
+  t.equal(files().length, 1)
+  await ledger.close()
+  t.same(files(), [])
+  t.same([...database.sequences], [])
 })
 
 test('closing stores everything; what it cannot store stays in the journal', async (t) => {
