@@ -42,13 +42,12 @@ async function start(overrides: Overrides): Promise<void> {
   isUp = true
 }
 
-async function simulate(options: SimulateOptions): Promise<void> {
+async function simulate({ port, protocol, tokensPerSecond, faultsFile }: SimulateOptions): Promise<void> {
   const { loadEngine } = await import('./server/engine/engine.js')
   const { runSimulate, SIMULATE_PORT } = await import('./simulator/command.js')
   const { readGiven } = await import('./config/read.js')
-  const { protocol, tokensPerSecond, faultsFile } = options
   const faults = faultsFile === null ? null : readGiven('--faults', faultsFile)
-  const args = { host: '127.0.0.1', port: options.port ?? SIMULATE_PORT, protocol, tokensPerSecond, faults }
+  const args = { host: '127.0.0.1', port: port ?? SIMULATE_PORT, protocol, tokensPerSecond, faults }
   if ((await runSimulate(args, loadEngine().uws, print)) === null) process.exit(1)
 }
 
@@ -63,11 +62,12 @@ async function run(args: readonly string[]): Promise<void> {
   else if (command.kind === 'version') print((await import('./config/read.js')).readVersion())
   else if (command.kind === 'check') print((await import('./config/check.js')).checkConfig(command.overrides))
   else if (command.kind === 'simulate') await simulate(command.options)
-  else if (command.kind === 'webhook-verify') {
-    const { runWebhookVerify } = await import('./jobs/webhook/command.js')
-    print(await runWebhookVerify(command.options, process))
-  } else if (command.kind === 'keys') {
+  else if (command.kind === 'webhook-verify')
+    print(await (await import('./jobs/webhook/command.js')).runWebhookVerify(command.options, process))
+  else if (command.kind === 'keys') {
     await (await import('./admin/command/keys-command.js')).runKeys(command.options, print)
+  } else if (command.kind === 'teams') {
+    await (await import('./admin/command/teams-command.js')).runTeams(command.options, print)
   } else if (command.kind === 'spend') {
     await (await import('./admin/command/spend-command.js')).runSpend(command.options, print)
   } else if (command.kind === 'import') {

@@ -1,6 +1,16 @@
 // Parses the command line into a command with its options. Pure: main.ts runs the command and prints.
-import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type Overrides } from './load.js'
+import {
+  given,
+  MAX_PORT,
+  type Options,
+  readBudgets,
+  readList,
+  readNumber,
+  readOptions,
+  text,
+  type Values,
+} from './sources/shell-options.js'
 import { nearestName, refusal } from './validate/problem.js'
 
 export type SimulateOptions = {
@@ -42,6 +52,13 @@ export type KeysOptions = {
 
 export type KeysVerb = 'create' | 'list' | 'show' | 'rotate' | 'revoke'
 
+/** A call of the admin API about teams. */
+export type TeamsOptions = Pick<KeysOptions, 'name' | 'fields' | 'isJson' | 'url' | 'overrides'> & {
+  readonly verb: TeamsVerb
+}
+
+export type TeamsVerb = 'create' | 'list' | 'show' | 'delete'
+
 /** A report of the admin API about what was spent. */
 export type SpendOptions = {
   /** Parameters of the report, as the API takes them. */
@@ -58,16 +75,15 @@ export type Command =
   | { readonly kind: 'simulate'; readonly options: SimulateOptions }
   | { readonly kind: 'webhook-verify'; readonly options: VerifyOptions }
   | { readonly kind: 'keys'; readonly options: KeysOptions }
+  | { readonly kind: 'teams'; readonly options: TeamsOptions }
   | { readonly kind: 'spend'; readonly options: SpendOptions }
   | { readonly kind: 'import'; readonly file: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
-const COMMANDS = ['start', 'check', 'simulate', 'keys', 'spend', 'import', 'webhook']
+const COMMANDS = ['start', 'check', 'simulate', 'keys', 'teams', 'spend', 'import', 'webhook']
 const KEYS_VERBS: readonly KeysVerb[] = ['create', 'list', 'show', 'rotate', 'revoke']
-const MAX_PORT = 65_535
-
-type Options = NonNullable<ParseArgsConfig['options']>
+const TEAMS_VERBS: readonly TeamsVerb[] = ['create', 'list', 'show', 'delete']
 
 const SHARED_OPTIONS = {
   help: { type: 'boolean', short: 'h' },
@@ -97,17 +113,22 @@ const VERIFY_OPTIONS = {
   secret: { type: 'string' },
 } as const satisfies Options
 
-const KEYS_OPTIONS = {
+const TEAMS_OPTIONS = {
   ...SHARED_OPTIONS,
   config: { type: 'string', short: 'c' },
   url: { type: 'string' },
   json: { type: 'boolean' },
-  team: { type: 'string' },
   models: { type: 'string' },
-  tags: { type: 'string' },
+  budget: { type: 'string' },
   'requests-per-minute': { type: 'string' },
   'tokens-per-minute': { type: 'string' },
   concurrency: { type: 'string' },
+} as const satisfies Options
+
+const KEYS_OPTIONS = {
+  ...TEAMS_OPTIONS,
+  team: { type: 'string' },
+  tags: { type: 'string' },
   'expires-at': { type: 'string' },
   'overlap-ms': { type: 'string' },
 } as const satisfies Options
@@ -141,6 +162,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   }
   if (command === 'webhook') return readWebhook(rest)
   if (command === 'keys') return readKeys(rest)
+  if (command === 'teams') return readTeams(rest)
   if (command === 'spend') return readSpend(rest)
   if (command === 'import') return readImport(rest)
   return command === 'simulate' ? readSimulate(rest) : readGateway(command === 'check' ? 'check' : 'start', rest)
@@ -200,47 +222,66 @@ function readImport(args: readonly string[]): Command {
 }
 
 function readKeys(args: readonly string[]): Command {
-  const [verb = '', name = ''] = args
-  if (verb === '' || verb.startsWith('-')) {
-    const asked = readOptions(args, KEYS_OPTIONS)
-    if (asked.help === true) return { kind: 'help' }
-    throw refusal(`keys needs one of ${KEYS_VERBS.join(', ')}. See sluice --help.`)
+  const asked = readVerb('keys', { verbs: KEYS_VERBS, options: KEYS_OPTIONS }, args)
+  if (asked === null) return { kind: 'help' }
+  const { verb, name, values } = asked
+  const fields = {
+    ...{ team: text(values.team), ...sharedFields(values), tags: readList(values.tags) },
+    expiresAt: text(values['expires-at']),
   }
-  const known = KEYS_VERBS.find((each) => each === verb)
-  if (known === undefined) throw refusal(`only sluice keys ${KEYS_VERBS.join(', ')} are known. See sluice --help.`)
-  const isOfOne = known !== 'list'
-  if (isOfOne && (name === '' || name.startsWith('-'))) throw refusal(`sluice keys ${known} needs the name of a key`)
-  const values = readOptions(args.slice(isOfOne ? 2 : 1), KEYS_OPTIONS)
-  if (values.help === true) return { kind: 'help' }
   const options = {
-    verb: known,
-    name: isOfOne ? name : null,
-    fields: known === 'create' ? keyFields(values) : {},
+    ...{ verb, name, fields: verb === 'create' ? members(fields) : {} },
     overlapMs: readNumber('--overlap-ms', values['overlap-ms'], Number.MAX_SAFE_INTEGER),
     team: text(values.team) ?? null,
-    isJson: values.json === true,
-    url: text(values.url) ?? null,
-    overrides: given('config', values.config),
+    ...placeOf(values),
   }
   return { kind: 'keys', options }
 }
 
-/** The members that were given; the API checks them. */
-function keyFields(values: Values): Record<string, unknown> {
-  const list = (value: Values[string]): string[] | undefined =>
-    text(value)
-      ?.split(',')
-      .map((item) => item.trim())
+function readTeams(args: readonly string[]): Command {
+  const asked = readVerb('teams', { verbs: TEAMS_VERBS, options: TEAMS_OPTIONS }, args)
+  if (asked === null) return { kind: 'help' }
+  const { verb, name, values } = asked
+  const fields = verb === 'create' ? members(sharedFields(values)) : {}
+  return { kind: 'teams', options: { verb, name, fields, ...placeOf(values) } }
+}
+
+type Verbs<Verb> = { readonly verbs: readonly Verb[]; readonly options: Options }
+
+/** A verb, the name that it is about, and options; null: help is asked for. */
+function readVerb<Verb extends string>(noun: string, { verbs, options }: Verbs<Verb>, args: readonly string[]) {
+  const [verb = '', name = ''] = args
+  if (verb === '' || verb.startsWith('-')) {
+    if (readOptions(args, options).help === true) return null
+    throw refusal(`${noun} needs one of ${verbs.join(', ')}. See sluice --help.`)
+  }
+  const known = verbs.find((each) => each === verb)
+  if (known === undefined) throw refusal(`only sluice ${noun} ${verbs.join(', ')} are known. See sluice --help.`)
+  const isOfOne = known !== 'list'
+  if (isOfOne && (name === '' || name.startsWith('-'))) {
+    throw refusal(`sluice ${noun} ${known} needs the name of a ${noun.slice(0, -1)}`)
+  }
+  const values = readOptions(args.slice(isOfOne ? 2 : 1), options)
+  return values.help === true ? null : { verb: known, name: isOfOne ? name : null, values }
+}
+
+function placeOf(values: Values) {
+  return { isJson: values.json === true, url: text(values.url) ?? null, overrides: given('config', values.config) }
+}
+
+/** What keys and teams have alike. */
+function sharedFields(values: Values) {
   const limit = (option: string): number | null => readNumber(`--${option}`, values[option], Number.MAX_SAFE_INTEGER)
   const limits = {
     requestsPerMinute: limit('requests-per-minute'),
     tokensPerMinute: limit('tokens-per-minute'),
     concurrency: limit('concurrency'),
   }
-  const fields = {
-    ...{ team: text(values.team), models: list(values.models), tags: list(values.tags), limits },
-    expiresAt: text(values['expires-at']),
-  }
+  return { models: readList(values.models), limits, budgets: readBudgets('--budget', values.budget) }
+}
+
+/** Those that were given; the API checks them. */
+function members(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
@@ -259,60 +300,4 @@ function required(option: string, value: string | boolean | undefined): string {
   const written = text(value)
   if (written === undefined) throw refusal(`option ${option} is needed`)
   return written
-}
-
-type Values = Readonly<Record<string, string | boolean | undefined>>
-
-/** @throws misconfigured for an unknown option, a missing value, or a value that the option does not take */
-function readOptions(args: readonly string[], options: Options): Values {
-  let values: Readonly<Record<string, Values[string] | readonly (string | boolean)[]>>
-  try {
-    values = parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values
-  } catch (error) {
-    throw refusal(faultOf(args, options) ?? (error instanceof Error ? error.message : String(error)))
-  }
-  for (const [name, value] of Object.entries(values)) if (value === '') throw refusal(`option --${name} needs a value`)
-  return values as Values
-}
-
-/** Rewords the error of the strict parser: names the first argument that is wrong. */
-function faultOf(args: readonly string[], options: Options): string | null {
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
-  for (const token of tokens) {
-    if (token.kind === 'positional') return `unexpected argument "${token.value}". See sluice --help.`
-    if (token.kind !== 'option') continue
-    const { name, rawName, value, inlineValue } = token
-    const option = Object.hasOwn(options, name) ? options[name] : undefined
-    if (option === undefined) {
-      const nearest = nearestName(name, Object.keys(options))
-      return `unknown option ${rawName}${nearest === null ? '.' : `; did you mean --${nearest}?`} See sluice --help.`
-    }
-    if (option.type === 'boolean' && value !== undefined) return `option ${rawName} takes no value`
-    if (option.type !== 'string') continue
-    if ((value ?? '') === '') return `option ${rawName} needs a value`
-    if (inlineValue === false && value?.startsWith('-') === true)
-      return `option ${rawName} needs a value; one that begins with "-" is written --${name}=VALUE`
-  }
-  return null
-}
-
-function text(value: string | boolean | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
-function given<K extends string>(name: K, value: string | boolean | undefined): Partial<Record<K, string>> {
-  const written = text(value)
-  const entry: Partial<Record<K, string>> = {}
-  if (written !== undefined) entry[name] = written
-  return entry
-}
-
-function readNumber(option: string, value: string | boolean | undefined, maximum: number): number | null {
-  const written = text(value)
-  if (written === undefined) return null
-  const number = Number(written)
-  if (!/^\d+(\.\d+)?$/.test(written) || number > maximum || (maximum === MAX_PORT && !Number.isInteger(number))) {
-    throw refusal(`option ${option} must be a number from 0 to ${maximum}`)
-  }
-  return number
 }

@@ -10,6 +10,7 @@ Commands:
   check            check the configuration and print it as it takes effect, secrets masked
   simulate         start a local model that streams text, for trying things out
   keys             create, list, show, rotate and revoke gateway keys of a running gateway (ADMIN_KEY)
+  teams            create, list, show and delete teams of a running gateway (ADMIN_KEY)
   spend            print what the keys of a running gateway have spent (ADMIN_KEY)
   import litellm FILE
                    print a configuration file for what a configuration of LiteLLM says
@@ -31,6 +32,7 @@ Options of simulate:
 Options of keys create NAME, list, show NAME, rotate NAME, revoke NAME:
       --team NAME              create: the key's team; list: keys of this team alone
       --models A,B             create: models it may use, * is a wildcard (default: all)
+      --budget A/PERIOD,...    create: what it may spend, such as 50/month (dollars) or 1000000tokens/day
       --tags A,B               create: its tags
       --requests-per-minute N  create: a limit, as are
       --tokens-per-minute N
@@ -40,6 +42,10 @@ Options of keys create NAME, list, show NAME, rotate NAME, revoke NAME:
       --url URL                address of the admin API (default: that of the configuration)
   -c, --config FILE            configuration file
       --json                   print JSON, for scripts
+
+Options of teams create NAME, list, show NAME, delete NAME:
+      --models, --budget, --requests-per-minute, --tokens-per-minute, --concurrency, --url, -c, --config, --json
+                               as for keys
 
 Options of spend:
       --by A,B        some of team, key, model, provider, tag, user, day (default: day)

@@ -125,6 +125,41 @@ test('spend takes the parameters of a report and one format', (t) => {
   t.end()
 })
 
+test('teams takes a verb, a name and the members of a new team; budgets are those of keys as well', (t) => {
+  const optionsOf = (...args: string[]) => {
+    const command = parseCommandLine(args)
+    return command.kind === 'teams' || command.kind === 'keys' ? command.options : command
+  }
+  t.match(optionsOf('teams', 'create', 'blue', '--models', 'gpt*', '--budget', '500/month', '--json'), {
+    ...{ verb: 'create', name: 'blue', isJson: true, url: null },
+    fields: { models: ['gpt*'], budgets: [{ usd: 500, per: 'month' }], limits: { concurrency: null } },
+  })
+  t.match(optionsOf('teams', 'list'), { verb: 'list', name: null, fields: {} })
+  t.match(optionsOf('keys', 'create', 'app', '--budget', '50/month,9tokens/day'), {
+    fields: {
+      budgets: [
+        { usd: 50, per: 'month' },
+        { tokens: 9, per: 'day' },
+      ],
+    },
+  })
+  const wrong: [args: string[], message: RegExp][] = [
+    [['teams'], /teams needs one of create, list, show, delete/],
+    [['teams', 'rotate', 'x'], /only sluice teams create, list, show, delete are known/],
+    [['teams', 'show'], /sluice teams show needs the name of a team/],
+    [['teams', 'create', 'x', '--tags', 'a'], /unknown option --tags/],
+    [['teams', 'create', 'x', '--budget', 'much'], /option --budget must be an amount and a period/],
+  ]
+  for (const [args, message] of wrong)
+    t.match(
+      refusalOf(() => parseCommandLine(args)),
+      message,
+    )
+  t.same(parseCommandLine(['teams', '--help']), { kind: 'help' })
+  t.same(parseCommandLine(['teams', 'list', '-h']), { kind: 'help' })
+  t.end()
+})
+
 test('keys takes a verb, a name and the members of a new key; its mistakes are named', (t) => {
   const none = { fields: {}, overlapMs: null, team: null, isJson: false, url: null, overrides: {} }
   const optionsOf = (...args: string[]) => {

@@ -7,6 +7,7 @@ import { refusal } from '../../config/validate/problem.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 
 const KEY_VARIABLE = 'ADMIN_KEY'
+const PAGE_LIMIT = 1000
 
 /** Where the gateway is found. `url`: null for that of the configuration. */
 export type AdminPlace = { readonly url: string | null; readonly overrides: Overrides }
@@ -31,6 +32,20 @@ export class AdminApi {
   /** @throws misconfigured */
   async ask(method: string, path: string, body?: object): Promise<JsonObject> {
     return readJson((await this.read(method, path, body)).text) ?? {}
+  }
+
+  /** All pages of a list. @throws misconfigured */
+  async list(path: string, query: Readonly<Record<string, string>> = {}): Promise<JsonObject[]> {
+    const all: JsonObject[] = []
+    let after: string | null = null
+    do {
+      const asked = new URLSearchParams({ limit: String(PAGE_LIMIT), ...query })
+      if (after !== null) asked.set('after', after)
+      const { data, next } = await this.ask('GET', `${path}?${asked}`)
+      if (Array.isArray(data)) all.push(...data.filter(isJsonObject))
+      after = typeof next === 'string' ? next : null
+    } while (after !== null)
+    return all
   }
 
   /** An answer as it is. @throws misconfigured */
@@ -84,4 +99,18 @@ function readJson(text: string): JsonObject | null {
 function causeOf(thrown: unknown): string {
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
   return cause instanceof Error && 'code' in cause ? String(cause.code) : 'no answer'
+}
+
+/** A cell of a table. */
+export function cellOf(value: unknown): string {
+  return typeof value === 'string' ? value : '-'
+}
+
+/** Budgets of a key or team in the form in which they are given. */
+export function budgetsCell(budgets: unknown): string {
+  if (!Array.isArray(budgets) || budgets.length === 0) return '-'
+  return budgets
+    .filter(isJsonObject)
+    .map(({ usd, tokens, per }) => `${usd === undefined ? `${String(tokens)}tokens` : String(usd)}/${String(per)}`)
+    .join(',')
 }

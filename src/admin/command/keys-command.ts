@@ -1,11 +1,10 @@
 // `sluice keys`: creates, lists, shows, rotates and revokes gateway keys of a running gateway, by its admin API. It knows that API by its
 // routes alone, like every client.
 import { type KeysOptions } from '../../config/command-line.js'
-import { isJsonObject, type JsonObject } from '../../model/json.js'
-import { type AdminApi, openAdminApi, tableOf } from './admin-api.js'
+import { type JsonObject } from '../../model/json.js'
+import { budgetsCell, cellOf, openAdminApi, tableOf } from './admin-api.js'
 
-const PAGE_LIMIT = 1000
-const COLUMNS = ['NAME', 'SOURCE', 'TEAM', 'MODELS', 'STATE', 'EXPIRES', 'LAST USED']
+const COLUMNS = ['NAME', 'SOURCE', 'TEAM', 'MODELS', 'BUDGETS', 'STATE', 'EXPIRES', 'LAST USED']
 
 /**
  * Runs one command and prints its result: JSON for programs, or lines for people.
@@ -43,24 +42,10 @@ export async function runKeys(options: KeysOptions, print: (line: string) => voi
       return
     }
     case 'list': {
-      const data = await listAll(api, options.team)
+      const data = await api.list('/keys', options.team === null ? {} : { team: options.team })
       say({ data }, tableOf([COLUMNS, ...rowsOf(data)]))
     }
   }
-}
-
-async function listAll(api: AdminApi, team: string | null): Promise<JsonObject[]> {
-  const all: JsonObject[] = []
-  let after: string | null = null
-  do {
-    const query = new URLSearchParams({ limit: String(PAGE_LIMIT) })
-    if (team !== null) query.set('team', team)
-    if (after !== null) query.set('after', after)
-    const { data, next } = await api.ask('GET', `/keys?${query}`)
-    if (Array.isArray(data)) all.push(...data.filter(isJsonObject))
-    after = typeof next === 'string' ? next : null
-  } while (after !== null)
-  return all
 }
 
 function secretLines({ name, secret }: JsonObject): string[] {
@@ -68,12 +53,14 @@ function secretLines({ name, secret }: JsonObject): string[] {
 }
 
 function rowsOf(keys: readonly JsonObject[]): string[][] {
-  return keys.map(({ name, source, team, models, disabled, expiresAt, lastUsedAt }) => [
-    ...[String(name), String(source), textOf(team), Array.isArray(models) ? models.join(',') : ''],
-    ...[disabled === true ? 'disabled' : 'active', textOf(expiresAt), textOf(lastUsedAt)],
+  return keys.map(({ name, source, team, models, budgets, disabled, expiresAt, lastUsedAt }) => [
+    ...[
+      String(name),
+      String(source),
+      cellOf(team),
+      Array.isArray(models) ? models.join(',') : '',
+      budgetsCell(budgets),
+    ],
+    ...[disabled === true ? 'disabled' : 'active', cellOf(expiresAt), cellOf(lastUsedAt)],
   ])
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '-'
 }
