@@ -77,6 +77,7 @@ test('a start knows what was spent before anything listens, and leaves no journa
   const journal = new Journal(folder, 'one')
   journal.reserve(1, [{ ...charge(300), budgetId: budget.id }])
   journal.reserve(2, [{ ...charge(50), budgetId: 'budget_deleted' }])
+  journal.flush()
   // libsql holds the lock of a file until its thread ends.
   copyFileSync(path, `${path}.copy`)
   const second = await openNode(t, { ...start, database: { store: 'sqlite', path: `${path}.copy` } })
