@@ -4,6 +4,8 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { workerEntry } from '../package-files.js'
+import { type ClaimsNews } from './budgets/shared/node-claims.js'
+import { type Granted, type Want } from './budgets/shared/shared-set.js'
 import { type AccountsStart, type FromAccounts, type FromStore, type ToAccounts, type ToStore } from './messages.js'
 import { type AccountCalls, type AccountsEvent, type AccountsStore, type KeyUse } from './store.js'
 
@@ -117,6 +119,8 @@ export function connectAccounts(port: MessagePort): AccountsStore {
     ...(Object.fromEntries(calls) as AccountCalls),
     noteUsed: (uses) => line.note(uses),
     subscribe: (listener) => line.subscribe(listener),
+    claim: (wants) => line.claim(wants),
+    onClaims: (listener) => line.listen(listener),
     close: () => line.close(),
   }
 }
@@ -126,6 +130,7 @@ class Line {
   readonly #port: MessagePort
   readonly #waiting = new Map<number, Waiting>()
   readonly #listeners = new Set<(event: AccountsEvent) => void>()
+  #onNews: (news: ClaimsNews) => void = () => undefined
   #count = 0
   #isGone = false
 
@@ -142,12 +147,18 @@ class Line {
   call(name: keyof AccountCalls, args: readonly unknown[]): Promise<unknown> {
     if (this.#isGone) return Promise.reject(stopped())
     if (this.#waiting.size >= MAX_WAITING_CALLS) return Promise.reject(behind())
-    this.#count += 1
-    const n = this.#count
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(n, { resolve, reject })
-      this.#tell({ type: 'call', n, name, args })
-    })
+    return this.#ask((n) => ({ type: 'call', n, name, args }))
+  }
+
+  /** However many wait: each is a request that was let in. */
+  claim(wants: readonly Want[]): Promise<Granted> {
+    if (this.#isGone) return Promise.resolve('away')
+    return this.#ask<Granted>((n) => ({ type: 'claim', n, wants })).catch(() => 'away' as const)
+  }
+
+  listen(listener: (news: ClaimsNews) => void): void {
+    this.#onNews = listener
+    this.#tell({ type: 'listen' })
   }
 
   note(uses: readonly KeyUse[]): void {
@@ -164,6 +175,15 @@ class Line {
     this.#port.close()
   }
 
+  #ask<T>(messageOf: (n: number) => ToStore): Promise<T> {
+    this.#count += 1
+    const n = this.#count
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(n, { resolve: (value) => resolve(value as T), reject })
+      this.#tell(messageOf(n))
+    })
+  }
+
   #tell(message: ToStore): void {
     this.#port.postMessage(message)
   }
@@ -171,6 +191,10 @@ class Line {
   #take(message: FromStore): void {
     if (message.type === 'event') {
       for (const listener of this.#listeners) listener(message.event)
+      return
+    }
+    if (message.type === 'news') {
+      this.#onNews(message.news)
       return
     }
     const caller = this.#waiting.get(message.n)

@@ -2,6 +2,8 @@
 import { type MessagePort } from 'node:worker_threads'
 import { type SharedLimits } from '../limit/local/place-cells.js'
 import { type ErrorData } from '../model/error.js'
+import { type ClaimsNews } from './budgets/shared/node-claims.js'
+import { type Want } from './budgets/shared/shared-set.js'
 import { type RollupDays } from './database/rollups/add-rollups.js'
 import { type DirectoryMemory } from './directory/memory.js'
 import { type AccountCalls, type AccountsEvent, type KeyUse } from './store.js'
@@ -20,6 +22,8 @@ export type AccountsStart = {
   readonly fileKeys: readonly string[]
   /** No other node spends from the budgets of a PostgreSQL database; absent: others may. */
   readonly isSingleNode?: boolean
+  /** Where nodes share their budgets, if `directory` says that they do. The URL may contain a password. */
+  readonly redis?: { readonly url: string; readonly onDown: 'closed' | 'local' }
   /** The folder of the journals of budgets; absent: there are none. */
   readonly journal?: string
   /** Keys are used for so long while a PostgreSQL database is away, from this file after a start; absent: at no start without it. */
@@ -47,7 +51,12 @@ export type FromAccounts =
   | { readonly type: 'trouble'; readonly message: string }
 
 /** From an event loop, on its port. */
-export type ToStore = CallMessage | { readonly type: 'uses'; readonly uses: readonly KeyUse[] }
+export type ToStore =
+  | CallMessage
+  | { readonly type: 'uses'; readonly uses: readonly KeyUse[] }
+  | { readonly type: 'claim'; readonly n: number; readonly wants: readonly Want[] }
+  /** News of claims go to this port, and to no other. */
+  | { readonly type: 'listen' }
 
 export type CallMessage = {
   readonly type: 'call'
@@ -57,7 +66,10 @@ export type CallMessage = {
 }
 
 /** To an event loop. */
-export type FromStore = Reply | { readonly type: 'event'; readonly event: AccountsEvent }
+export type FromStore =
+  | Reply
+  | { readonly type: 'event'; readonly event: AccountsEvent }
+  | { readonly type: 'news'; readonly news: ClaimsNews }
 
 export type Reply =
   | { readonly type: 'value'; readonly n: number; readonly value: unknown }

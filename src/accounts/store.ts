@@ -1,5 +1,7 @@
 // The contract of the store of keys and teams, the same for every database. An event loop calls it over a port; the database itself,
 // and the directory that all loops read keys from, belong to one thread (thread.ts). No request of a client ever waits for it.
+import { type ClaimsNews } from './budgets/shared/node-claims.js'
+import { type ClaimAsker } from './budgets/shared/shared-set.js'
 import { type KeyUsage, type SpendPage, type SpendQuery } from './rollups/reports.js'
 import { type RollupBatch } from './rollups/types.js'
 import {
@@ -123,6 +125,10 @@ export type AccountsStore = AccountCalls & {
   noteUsed(uses: readonly KeyUse[]): void
   /** @returns a function that ends it */
   subscribe(listener: (event: AccountsEvent) => void): () => void
+  /** Asks what all nodes have left of budgets; for nothing, to see what they use. Never rejects. */
+  readonly claim: ClaimAsker
+  /** From now on news of claims come here. Of all loops of a process one may call it. */
+  onClaims(listener: (news: ClaimsNews) => void): void
   /** Ends this loop's way to the store, not the store. */
   close(): void
 }

@@ -10,7 +10,15 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { type FolderLock } from '../sqlite/folder-lock.js'
 import { BudgetWriter } from './budgets/writer.js'
-import { deleteJournals, lockJournals, replayJournals } from './database/budgets/replay.js'
+import {
+  deleteJournals,
+  lockJournals,
+  markNode,
+  nodesIn,
+  replayJournals,
+  unmarkNodes,
+} from './database/budgets/replay.js'
+import { endNodes } from './database/budgets/shares.js'
 import { forgetJournals, forgetWindows } from './database/budgets/spend.js'
 import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
@@ -32,6 +40,7 @@ import {
   type ToStore,
 } from './messages.js'
 import { DAY_MS } from './rollups/types.js'
+import { type SharedBudgets } from './shared-budgets.js'
 import { Fallback } from './snapshot/fallback.js'
 import { type AccountCalls } from './store.js'
 import { type Listing } from './types.js'
@@ -42,8 +51,8 @@ const LOOK_EVERY_MS = 1000
 const FORGET_EVERY_MS = 3_600_000
 /** Keys that one line names. */
 const MAX_NAMED = 10
-const NEEDS_SINGLE_NODE =
-  'Budgets hold on one node only: with accounts.store: postgres they need accounts.singleNode: true.'
+const NEEDS_REDIS =
+  'Budgets hold over several nodes by Redis: with accounts.store: postgres they need redis.url, or accounts.singleNode: true where there is one node.'
 const FROM_SNAPSHOT = 'Keys known before are used, and no others; budgets wait for what is spent of them.'
 const NOT_YET = GatewayError.shared('overloaded', {
   message: 'The account database cannot be reached.',
@@ -58,7 +67,8 @@ export async function serveAccounts(
 ): Promise<void> {
   const tell = (message: FromAccounts): void => parent.postMessage(message)
   try {
-    const thread = await startThread({ start, writer, database: await openDatabase(start.database), tell })
+    const Shared = isSharing(start) ? (await import('./shared-budgets.js')).SharedBudgets : null
+    const thread = await startThread({ start, writer, database: await openDatabase(start), Shared, tell })
     thread.follow()
     parent.on('message', (message: ToAccounts) => {
       if (message.type === 'connect') thread.connect(message.port)
@@ -73,9 +83,13 @@ export async function serveAccounts(
 }
 
 /** Loads what the database needs, and nothing of the other. */
-async function openDatabase(database: AccountsStart['database']): Promise<AccountsDatabase> {
+async function openDatabase({ database, directory }: AccountsStart): Promise<AccountsDatabase> {
   if (database.store === 'sqlite') return (await import('./database/sqlite.js')).openAccountsFile(database.path)
-  return (await import('./database/postgres.js')).openPostgres(database.url)
+  return (await import('./database/postgres.js')).openPostgres(database.url, directory.budgets.shared?.node)
+}
+
+function isSharing({ directory, redis }: AccountsStart): boolean {
+  return directory.budgets.shared !== null && redis !== undefined
 }
 
 /** @throws misconfigured, with the database closed */
@@ -96,6 +110,8 @@ type ThreadOptions = {
   readonly start: AccountsStart
   readonly writer: AccountsWriter
   readonly database: AccountsDatabase
+  /** Null: no other node spends from the budgets. */
+  readonly Shared: typeof SharedBudgets | null
   readonly tell: (message: FromAccounts) => void
 }
 
@@ -108,6 +124,9 @@ class AccountsThread {
   readonly #fallback: Fallback
   readonly #uses: KeyUses
   readonly #ports = new Set<MessagePort>()
+  /** Null: no other node spends from the budgets. */
+  readonly #shared: SharedBudgets | null
+  #listener: MessagePort | null = null
   #reserved: ReadonlySet<string>
   /** Of the folder of journals, until the thread ends. */
   #journals: FolderLock | null = null
@@ -121,7 +140,7 @@ class AccountsThread {
   #told = ''
 
   constructor(options: ThreadOptions) {
-    const { start, writer, database } = options
+    const { start, writer, database, Shared } = options
     this.#options = options
     this.#reserved = new Set(start.fileKeys)
     const nowMs = createClock(start.clockOffset)
@@ -132,11 +151,19 @@ class AccountsThread {
       maxKeys: start.directory.maxKeys,
       users: new UserNames(),
       isReserved: (name) => this.#reserved.has(name),
-      noBudgets: database.shared === null || start.isSingleNode === true ? null : NEEDS_SINGLE_NODE,
+      noBudgets: database.shared === null || start.isSingleNode === true || Shared !== null ? null : NEEDS_REDIS,
       usageOf: (id) => this.#budgets.usage(id),
     }
+    const { redis } = start
+    this.#shared =
+      Shared === null || redis === undefined
+        ? null
+        : new Shared({
+            ...{ start, redis, writer: this.#budgets, nowMs, run: this.#run },
+            tell: (news) => this.#listener?.postMessage({ type: 'news', news } satisfies FromStore),
+          })
     this.#feed = new Feed({
-      ...{ writer, budgets: this.#budgets, nowMs },
+      ...{ writer, budgets: this.#shared?.writer ?? this.#budgets, nowMs },
       onLeftOut: (leftOut) => this.#reportLeftOut(leftOut),
       onApplied: () => this.#fallback.note(),
     })
@@ -167,6 +194,7 @@ class AccountsThread {
       this.#isAway = true
       this.#report(`${data.message} ${FROM_SNAPSHOT}`)
     }
+    await this.#shared?.start()
   }
 
   /** Fills the directory from the database. */
@@ -206,9 +234,20 @@ class AccountsThread {
     const { journal } = this.#options.start
     if (journal === undefined || this.#ground.noBudgets !== null) return
     this.#journals ??= lockJournals(journal, (message) => this.#report(message))
-    const ids = await this.#commits.run((db) => replayJournals(db, journal))
+    const { ids, nodes } = await this.#commits.run(async (db) => {
+      const replayed = await replayJournals(db, journal)
+      const ended = nodesIn(journal, replayed)
+      await endNodes(db, ended, this.#ground.nowMs())
+      return { ids: replayed, nodes: ended }
+    })
     deleteJournals(journal, ids)
+    unmarkNodes(journal, nodes)
     await this.#commits.run((db) => forgetJournals(db, ids))
+    if (this.#node !== null) markNode(journal, this.#node)
+  }
+
+  get #node(): string | null {
+    return this.#shared === null ? null : (this.#options.start.directory.budgets.shared?.node ?? null)
   }
 
   /** Looks each second, and at each hint, for what other nodes have changed; forgets what is old. */
@@ -228,6 +267,8 @@ class AccountsThread {
     this.#ports.add(port)
     port.on('message', (message: ToStore) => {
       if (message.type === 'call') void this.#answer(port, message)
+      else if (message.type === 'claim') void this.#claim(port, message)
+      else if (message.type === 'listen') this.#listener = port
       else this.#uses.note(message.uses)
     })
     port.once('close', () => this.#ports.delete(port))
@@ -250,6 +291,10 @@ class AccountsThread {
   async close(): Promise<void> {
     for (const timer of [this.#looking, this.#forgetting]) if (timer !== null) clearInterval(timer)
     await this.#uses.flush()
+    const { journal } = this.#options.start
+    if ((await this.#shared?.close()) === true && journal !== undefined && this.#node !== null) {
+      unmarkNodes(journal, [this.#node])
+    }
     await this.#commits.idle()
     await this.#fallback.close()
     await this.#options.database.close()
@@ -268,6 +313,7 @@ class AccountsThread {
     const reply = await this.#run(act, READING.has(name) ? 'read' : 'change')
       .then((value) => {
         // What is spent is in the cells of event loops, where every change of it is an addition.
+        if (this.#shared !== null) return this.#shared.show(name, value)
         if (name === 'adjustBudget') this.#budgets.charge((value as Adjusted).id, (value as Adjusted).amount)
         return value
       })
@@ -276,6 +322,11 @@ class AccountsThread {
         (thrown: unknown): FromStore => ({ type: 'error', n, error: toGatewayError(thrown).data }),
       )
     port.postMessage(reply)
+  }
+
+  async #claim(port: MessagePort, { n, wants }: Extract<ToStore, { type: 'claim' }>): Promise<void> {
+    const value = (await this.#shared?.ask(wants)) ?? 'away'
+    port.postMessage({ type: 'value', n, value } satisfies FromStore)
   }
 
   /** Every commit reads what has changed; this one does nothing else. */

@@ -16,6 +16,8 @@ export type Config = {
   readonly offload: OffloadConfig
   readonly keys: readonly KeyConfig[]
   readonly accounts: AccountsConfig
+  /** For budgets that several nodes spend from. */
+  readonly budgets: { readonly onRedisDown: 'closed' | 'local' }
   readonly limits: GatewayLimits
   readonly routing: RoutingConfig
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */

@@ -71,7 +71,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
 function usageOf(loop: Loop): NonNullable<ServerOptions['usage']> {
   const reports = new KeyUsageReports({
     store: () => loop.accounts,
-    budgetsOf: (keyId) => loop.ground.budgets?.usageOf(keyId) ?? [],
+    budgetsOf: async (keyId) => (await loop.ground.budgets?.usageOf(keyId)) ?? [],
     fileKeys: () => loop.current.config.keys,
     nowMs: CLOCK.nowMs,
   })

@@ -33,6 +33,7 @@ import { Pools } from '../upstream/pool/pools.js'
 import { LoopAccounts } from './accounts/loop-accounts.js'
 import { createLoopBudgets } from './accounts/loop-budgets.js'
 import { type RollupWriter } from './accounts/rollup-writer.js'
+import { sharesBudgets } from './accounts/shared-claims.js'
 import { announceJournal } from './announce.js'
 import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
@@ -68,7 +69,8 @@ export type Cells = {
 /** Creates the cells; once per process. */
 export function createCells(config: Config): Cells {
   const ledger = openLedger(config)
-  const directory = config.accounts.store === 'off' ? null : createDirectoryMemory(config.accounts.maxKeys)
+  const directory =
+    config.accounts.store === 'off' ? null : createDirectoryMemory(config.accounts.maxKeys, nodeOf(config))
   const places = limiterPlaces(config, ledger, directory)
   return {
     limiter: createLimiterCells(config, places),
@@ -80,6 +82,11 @@ export function createCells(config: Config): Cells {
     ledger,
     directory,
   }
+}
+
+/** The id of this process among others that spend from the same budgets; null if none does. */
+function nodeOf(config: Config): string | null {
+  return sharesBudgets(config) ? randomUUID() : null
 }
 
 /** What one event loop reaches on another: kept streams, the store of answers, or what the admin API shows of it. */

@@ -221,7 +221,7 @@ export type StreamReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | '
 export type CacheResult = 'hit' | 'miss' | 'follower'
 
 /** What Redis is used for; each use has its own connection. */
-export type RedisUse = 'limits' | 'jobs' | 'streams' | 'cache' | 'responses'
+export type RedisUse = 'limits' | 'budgets' | 'jobs' | 'streams' | 'cache' | 'responses'
 /** What became of a kept stream's copy in Redis: whole; closed by a reader elsewhere; ended at a gap. */
 export type StreamStoreResult = 'stored' | 'fenced' | 'gap'
 

@@ -57,7 +57,7 @@ async function spend(): Promise<void> {
       const want = 1 + Math.floor(random.below(MAX_WANT))
       const set = desk.budgetsOf({ owner: null, accountIndex: -1, model: 'fast', user: null })
       say(`ask ${step} ${want}`)
-      const held = set?.reserve({ nano: 1, tokens: 0 }, { nano: want, tokens: 0 })
+      const held = await set?.reserve({ nano: 1, tokens: 0 }, { nano: want, tokens: 0 })
       if (held === undefined || held.refused) throw new Error('refused')
       if (!(await held.written)) throw new Error('not written')
       say(`open ${step} ${held.held.nano}`)

@@ -18,6 +18,7 @@ export function amount(nano: number, tokens = 0): Amount {
 export function budget(name: string, limit: number, over: Partial<StoredBudget> = {}): StoredBudget {
   return {
     ...{ id: `budget_${name}`, name, kind: 'gateway', subject: '', per: 'day', unit: 'usd', limit, spent: 0 },
+    ...{ version: 1, plus: 0, minus: 0, startMs: 0 },
     ...over,
   }
 }
@@ -73,6 +74,7 @@ export class BudgetRig {
 /** @throws where it is refused */
 export function reserved(set: BudgetSet, need: Amount, want: Amount): Reservation {
   const result = set.reserve(need, want)
+  if (result instanceof Promise) throw new Error('asks other nodes')
   if (result.refused) throw new Error(`refused by ${result.budget}`)
   return result
 }

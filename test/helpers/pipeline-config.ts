@@ -142,6 +142,7 @@ export function createConfig(options: RigOptions): Config {
       snapshot: '',
       spend: { hourlyDays: 35, dailyDays: 400 },
     },
+    budgets: { onRedisDown: 'closed' },
     server: {
       host: '127.0.0.1',
       port: 0,

@@ -3,11 +3,15 @@
 -- began, limit, version of the limit, adjusted upwards, adjusted downwards, claimed, of that reserved, of that unused, wanted by
 -- requests that wait, wanted in advance, ms at which the window is forgotten.
 -- Returns [code, then for each window: code, granted, total, reserved and unused of all nodes that are alive, debt]; code of the call
--- -1: late; of a window 0: granted is all there is for it, 1: to be seeded, 2: nothing is granted yet. debt: spent beyond the limit since
--- the last call.
+-- -1: late; of a window 0: granted is all there is for it, 1: to be seeded, 2: nothing is granted yet. debt: used beyond the limit that was
+-- not told before.
 local FIRST, WORDS = 5, 11
 -- Nobody's clock is further ahead: no window that begins later than this after the loss was spent from before it.
 local MAX_SKEW_MS = 60000
+-- Of what is left, all nodes together have a sixteenth in advance: little enough to be missed by nobody, and plenty while there is much.
+local SHARES = 16
+-- Somebody has deleted everything: as after a restart, all have to register again.
+if redis.call('HEXISTS', CALLS, ID) == 0 then return redis.error_reply('LOST this node is not known any more') end
 if isLate(tonumber(ARGV[3])) then return { -1 } end
 renewLease()
 local since = number(STATE, 'since')
@@ -42,9 +46,16 @@ end
 
 local function limitOf(key, limit, version)
   local known = redis.call('HGET', key, 'version')
-  if known and tonumber(known) >= version then return number(key, 'limit') end
+  if known and tonumber(known) >= version then return number(key, 'limit'), false end
   redis.call('HSET', key, 'limit', text(limit), 'version', text(version))
-  return limit
+  return limit, known ~= false
+end
+
+-- What is used beyond the limit for the first time; what a lower limit has put there is no debt.
+local function debtOf(key, excess, isLowered)
+  local known = number(key, 'debt')
+  if excess > known then redis.call('HSET', key, 'debt', text(excess)) end
+  return isLowered and 0 or math.max(0, excess - known)
 end
 
 -- Both only grow: the larger is the later one.
@@ -55,8 +66,8 @@ local function adjusted(key, plus, minus)
   return math.max(0, plus - knownPlus) - math.max(0, minus - knownMinus)
 end
 
-for i = 1, (#KEYS - 4) / 2 do
-  local at, key, open = FIRST + (i - 1) * WORDS, KEYS[3 + i * 2], KEYS[4 + i * 2]
+for i = 1, (#KEYS - GROUND) / 2 do
+  local at, key, open = FIRST + (i - 1) * WORDS, KEYS[GROUND - 1 + i * 2], KEYS[GROUND + i * 2]
   local startMs, limit, version = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local plus, minus, claimed = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
   local reserved, unused = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
@@ -69,13 +80,14 @@ for i = 1, (#KEYS - 4) / 2 do
     setOpen(open, reserved, unused)
     say(1, 0, 0, 0, 0, 0)
   else
-    limit = limitOf(key, limit, version)
+    local isChanged
+    limit, isChanged = limitOf(key, limit, version)
     total = math.max(0, total + adjusted(key, plus, minus) + claimed - before)
-    local debt = math.max(0, math.min(claimed - before, total - limit))
+    local debt = debtOf(key, math.max(0, total - limit), isChanged)
     local left, granted = math.max(0, limit - total), 0
     if isGranting then
       granted = math.min(left, wanted)
-      granted = granted + math.min(ahead, math.floor((left - granted) / (2 * nodes)))
+      granted = granted + math.min(ahead, math.floor((left - granted) / (SHARES * nodes)))
     end
     setClaim(key, ID, claimed + granted)
     setOpen(open, reserved, unused + granted)
@@ -83,8 +95,10 @@ for i = 1, (#KEYS - 4) / 2 do
     local allReserved, allUnused = openSums(open)
     say(isGranting and 0 or 2, granted, total + granted, allReserved, allUnused, debt)
   end
+  if before == 0 then redis.call('ZADD', WINDOWS, forgetMs, key) end
   redis.call('PEXPIREAT', key, forgetMs)
   redis.call('PEXPIREAT', open, forgetMs)
 end
+redis.call('ZREMRANGEBYSCORE', WINDOWS, '-inf', text(nowMs))
 if ARGV[4] == '1' then redis.call('SREM', AWAITED, ID) end
 return answer

@@ -6,16 +6,20 @@
 --   {sluice}:spend:nodes        id by ms of its last sign of life
 --   {sluice}:spend:calls        id -> number of its last call
 --   {sluice}:spend:awaited      ids that may have claims that are not known here any more
---   {sluice}:spend:<window>     base: spent by nodes that are not known apart | total | limit, version | plus, minus: adjusted |
+--   {sluice}:spend:of:<id>      windows of which a node claims something, by ms at which they are forgotten
+--   {sluice}:spend:<window>     base: spent by nodes that are not known apart | total | limit, version, debt: the most
+--                               that was ever used beyond it | plus, minus: adjusted |
 --                               c:<id>: claimed; without total it is to be seeded from the database
 --   {sluice}:spend:<window>:open    id -> "<reserved> <unused>": of its claim, where there is any
 --
 -- A node that does not renew its lease is still charged with all that it claims: it may have spent it. It is only shown as spent.
 --
--- KEYS: the first four, then both of each window. ARGV begins with the lease in ms and the node's id.
+-- KEYS: the first five, then both of each window. ARGV begins with the lease in ms and the node's id.
 local time = redis.call('TIME')
 local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
-local STATE, NODES, CALLS, AWAITED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local STATE, NODES, CALLS, AWAITED, WINDOWS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- Keys before those of the windows.
+local GROUND = 5
 local LEASE_MS, ID = tonumber(ARGV[1]), ARGV[2]
 
 local function text(number) return string.format('%.0f', number) end

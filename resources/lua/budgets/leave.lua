@@ -1,7 +1,6 @@
--- A node that ends has told all it has spent, or is one that has ended before. ARGV after lease and id: ids.
-for i = 3, #ARGV do
-  redis.call('ZREM', NODES, ARGV[i])
-  redis.call('HDEL', CALLS, ARGV[i])
-  redis.call('SREM', AWAITED, ARGV[i])
-end
+-- A node has ended, and all that it has spent is told. WINDOWS are those of that node. ARGV after lease and id: its id.
+redis.call('ZREM', NODES, ARGV[3])
+redis.call('HDEL', CALLS, ARGV[3])
+redis.call('SREM', AWAITED, ARGV[3])
+redis.call('DEL', WINDOWS)
 return 1

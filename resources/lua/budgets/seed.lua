@@ -2,8 +2,8 @@
 -- ARGV after lease and id: for each window: spent by nodes that are not known apart, adjusted upwards and downwards (in addition), ms at
 -- which the window is forgotten, number of nodes, then id and stored of each.
 local at = 3
-for i = 1, (#KEYS - 4) / 2 do
-  local key, open = KEYS[3 + i * 2], KEYS[4 + i * 2]
+for i = 1, (#KEYS - GROUND) / 2 do
+  local key = KEYS[GROUND - 1 + i * 2]
   local base, plus, minus = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local forgetMs, count = ARGV[at + 3], tonumber(ARGV[at + 4])
   if redis.call('HEXISTS', key, 'total') == 0 then

@@ -7,8 +7,11 @@
 //   used      window modulo 1024 (10 bits) | amount (53 bits)
 //   window    the latest window that any loop has seen: it never goes back, whatever the clock does
 //
+// Where several nodes spend from the same budgets, a node may use what it claims of a window, instead of the limit. One thread changes
+// what is claimed (shared/node-claims.ts).
+//
 // A window begins by raising `window`; a word whose bits name another one is then of an earlier window, and counts as 0.
-import { type BudgetMemory, CELL, CELL_INT } from './memory.js'
+import { type BudgetMemory, CELL, CELL_INT, CLAIM } from './memory.js'
 
 /** What was not taken: nothing is left of the budget, or too little. */
 export const REFUSED = -1
@@ -28,16 +31,22 @@ export type CellUsage = {
   readonly reserved: number
 }
 
+/** What this node uses and may use of a window. */
+export type OwnUse = { readonly claimed: number; readonly used: number; readonly reserved: number }
+
 export class BudgetCells {
   readonly #cells: BigInt64Array
   readonly #ints: Int32Array
+  /** Null: the limit holds. */
+  readonly #claims: BigInt64Array | null
   /** A word and its halves, filled and read at once: five times as fast as arithmetic of BigInt (V8 11.3). */
   readonly #whole = new BigInt64Array(1)
   readonly #halves = new Uint32Array(this.#whole.buffer)
 
-  constructor({ cells }: Pick<BudgetMemory, 'cells'>) {
+  constructor({ cells, shared }: Pick<BudgetMemory, 'cells' | 'shared'>) {
     this.#cells = new BigInt64Array(cells)
     this.#ints = new Int32Array(cells)
+    this.#claims = shared === null ? null : new BigInt64Array(shared.claims)
   }
 
   /** Keeps the slot from being given to another budget until `release`; false where this one is gone. */
@@ -56,7 +65,8 @@ export class BudgetCells {
   /** What is left in the window of the clock, or in a later one that has begun: below 0 in debt. */
   left(slot: number, clockWindow: number): number {
     const at = slot * CELL.words
-    return this.#limit(at) - this.#amount(at + CELL.used, this.#enter(at, clockWindow))
+    const window = this.#enter(at, clockWindow)
+    return this.#room(at, window) - this.#amount(at + CELL.used, window)
   }
 
   /** Reserves an amount, or nothing. @returns the window in which it is reserved, or REFUSED */
@@ -64,7 +74,7 @@ export class BudgetCells {
     const at = slot * CELL.words
     for (;;) {
       const window = this.#enter(at, clockWindow)
-      const limit = this.#limit(at)
+      const limit = this.#room(at, window)
       const packed = Atomics.load(this.#cells, at + CELL.used)
       // As in `#add`.
       if (this.#window(at) !== window) continue
@@ -72,6 +82,11 @@ export class BudgetCells {
       if (used >= limit || used + amount > limit) return REFUSED
       const wanted = this.#pack(window, used + amount)
       if (Atomics.compareExchange(this.#cells, at + CELL.used, packed, wanted) !== packed) continue
+      if (this.#claims !== null && used + amount > this.#room(at, window)) {
+        // The claim was lowered since it was read, by somebody who may not have seen this.
+        this.#add(at + CELL.used, window, -amount)
+        return REFUSED
+      }
       // The sum first, here and in the other order where it is settled: `reserved` is never more than `used`.
       this.#add(at + CELL.reserved, window, amount)
       return window
@@ -87,7 +102,8 @@ export class BudgetCells {
     this.#add(at + CELL.reserved, window, -held)
     const by = spent - held
     const before = this.#add(at + CELL.used, window, by)
-    if (before === LATE || by <= 0) return 0
+    // Only all nodes together know a debt.
+    if (before === LATE || by <= 0 || this.#claims !== null) return 0
     const limit = this.#limit(at)
     return Math.max(0, before + by - Math.max(limit, before))
   }
@@ -107,7 +123,36 @@ export class BudgetCells {
     const window = Math.max(clockWindow, this.#window(at))
     const reserved = this.#amount(at + CELL.reserved, window)
     const used = this.#amount(at + CELL.used, window)
-    return { limit: this.#limit(at), window, spent: Math.max(0, used - reserved), reserved: Math.min(reserved, used) }
+    const elsewhere = this.#elsewhere(slot, CLAIM.spent, window) - this.#elsewhere(slot, CLAIM.refunded, window)
+    const spent = Math.max(0, Math.max(0, used - reserved) + elsewhere)
+    const all = Math.min(reserved, used) + this.#elsewhere(slot, CLAIM.reserved, window)
+    return { limit: this.#limit(at), window, spent, reserved: all }
+  }
+
+  /** What this node uses of a window, which is that of the clock or a later one that has begun; more than was claimed is claimed. */
+  ownUse(slot: number, clockWindow: number): OwnUse & { readonly window: number } {
+    const at = slot * CELL.words
+    const window = this.#enter(at, clockWindow)
+    const reserved = this.#amount(at + CELL.reserved, window)
+    const claimed = this.setClaim(slot, window, this.#room(at, window))
+    const used = this.#amount(at + CELL.used, window)
+    return { window, claimed, used: Math.min(used, claimed), reserved: Math.min(reserved, used) }
+  }
+
+  /** Only one thread may call it. @returns what is claimed then: never less than what is used */
+  setClaim(slot: number, window: number, amount: number): number {
+    this.#claim(slot, CLAIM.claimed, { window, amount })
+    // In this order: whoever reserves reads the claim again afterwards.
+    const used = this.#amount(slot * CELL.words + CELL.used, window)
+    if (used > amount) this.#claim(slot, CLAIM.claimed, { window, amount: used })
+    return Math.max(used, amount)
+  }
+
+  /** Shown with what this node uses; below 0 where it was refunded. */
+  setElsewhere(slot: number, window: number, { spent, reserved }: { spent: number; reserved: number }): void {
+    this.#claim(slot, CLAIM.spent, { window, amount: Math.max(0, spent) })
+    this.#claim(slot, CLAIM.refunded, { window, amount: Math.max(0, -spent) })
+    this.#claim(slot, CLAIM.reserved, { window, amount: reserved })
   }
 
   /** Gives a free slot to a budget, of which so much is spent. Only its writer may call it. */
@@ -115,7 +160,9 @@ export class BudgetCells {
     const at = slot * CELL.words
     Atomics.store(this.#cells, at + CELL.limit, BigInt(limit))
     Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.window, window)
-    Atomics.store(this.#cells, at + CELL.used, this.#pack(window, spent))
+    Atomics.store(this.#cells, at + CELL.used, this.#pack(window, this.#claims === null ? spent : 0))
+    this.#claim(slot, CLAIM.claimed, { window, amount: 0 })
+    this.setElsewhere(slot, window, { spent, reserved: 0 })
     Atomics.store(this.#cells, at + CELL.reserved, this.#pack(window, 0))
     Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.epoch, epoch | 0)
   }
@@ -137,6 +184,20 @@ export class BudgetCells {
 
   #limit(at: number): number {
     return Number(Atomics.load(this.#cells, at + CELL.limit))
+  }
+
+  /** The most that this node may use of a window. */
+  #room(at: number, window: number): number {
+    if (this.#claims === null) return this.#limit(at)
+    return this.#amountIn(Atomics.load(this.#claims, (at / CELL.words) * CLAIM.words + CLAIM.claimed), window)
+  }
+
+  #elsewhere(slot: number, word: number, window: number): number {
+    return this.#claims === null ? 0 : this.#amountIn(Atomics.load(this.#claims, slot * CLAIM.words + word), window)
+  }
+
+  #claim(slot: number, word: number, { window, amount }: { readonly window: number; readonly amount: number }): void {
+    if (this.#claims !== null) Atomics.store(this.#claims, slot * CLAIM.words + word, this.#pack(window, amount))
   }
 
   /** Of the cell with this word. */

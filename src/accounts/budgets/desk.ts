@@ -5,6 +5,7 @@ import { BudgetIndex, type Known, type MatchesGlob } from './budget-index.js'
 import { BudgetCells, REFUSED } from './cells.js'
 import { type Entry, type Ledger } from './ledger.js'
 import { type BudgetMemory, type SubjectKind } from './memory.js'
+import { type ClaimAsker, SharedBudgetSet } from './shared/shared-set.js'
 import {
   type Amount,
   type BudgetDesk,
@@ -28,6 +29,8 @@ export type DeskOptions = {
   /** Unix time. */
   readonly nowMs: () => number
   readonly counters: BudgetCounters
+  /** Asks for more of what all nodes share; absent: this is the only one. */
+  readonly claims?: ClaimAsker | null
 }
 
 /** What is counted of budgets, by what they apply to. */
@@ -42,7 +45,7 @@ const MAX_MODELS = 64
 /** In place of the key of a caller without one, or with one of the configuration file. */
 const NO_ACCOUNT = Object.freeze({})
 
-type Sets = Map<string, LoopBudgetSet | null>
+type Sets = Map<string, BudgetSet | null>
 
 export class LoopBudgets implements BudgetDesk {
   readonly #ground: Ground
@@ -85,9 +88,17 @@ export class LoopBudgets implements BudgetDesk {
     return sets
   }
 
-  #find(keyId: string | null, account: Account | null, model: string): LoopBudgetSet | null {
+  #find(keyId: string | null, account: Account | null, model: string): BudgetSet | null {
     const found = this.#index.find({ keyId, teamId: account?.team?.id ?? null, tags: account?.tags ?? [], model })
-    return found === null ? null : new LoopBudgetSet(this.#ground, found)
+    if (found === null) return null
+    const set = new LoopBudgetSet(this.#ground, found)
+    const { claims = null } = this.#ground
+    return claims === null ? set : new SharedBudgetSet(set, claims)
+  }
+
+  /** Where the budgets of a key of the database are. */
+  placesOf(keyId: string): { readonly slot: number; readonly epoch: number }[] {
+    return this.#index.ofKey(keyId).map(({ slot, epoch }) => ({ slot, epoch }))
   }
 
   /** The budgets of a key of the database, with what is used of them now; not those that it shares with other keys. */
@@ -107,30 +118,31 @@ type Ground = DeskOptions & { readonly cells: BudgetCells; readonly windows: Pre
 
 class LoopBudgetSet implements BudgetSet {
   readonly countsMoney: boolean
+  readonly budgets: readonly Known[]
   readonly #ground: Ground
-  readonly #budgets: readonly Known[]
 
   constructor(ground: Ground, budgets: readonly Known[]) {
     this.#ground = ground
-    this.#budgets = budgets
+    this.budgets = budgets
     this.countsMoney = budgets.some(({ unit }) => unit === 'usd')
   }
 
-  reserve(need: Amount, want: Amount): Reservation | BudgetRefusal {
+  /** `isTrial`: a refusal is not counted. */
+  reserve(need: Amount, want: Amount, isTrial = false): HeldReservation | BudgetRefusal {
     const { cells, ledger } = this.#ground
     const parts: Part[] = []
     // Those that were deleted since they were found no longer hold.
-    for (const known of this.#budgets) if (cells.hold(known.slot, known.epoch)) parts.push(new Part(known))
+    for (const known of this.budgets) if (cells.hold(known.slot, known.epoch)) parts.push(new Part(known))
     const taken = take(this.#ground, parts, { need: whole(need), want: whole(want) })
-    if (taken instanceof Part) return this.#refuse(parts, taken)
+    if (taken instanceof Part) return this.#refuse(parts, taken, isTrial)
     return new HeldReservation(this.#ground, { parts, entry: ledger.open(parts), held: taken })
   }
 
-  #refuse(parts: readonly Part[], full: Part): BudgetRefusal {
+  #refuse(parts: readonly Part[], full: Part, isTrial: boolean): BudgetRefusal {
     const { cells, counters, nowMs } = this.#ground
     for (const { known } of parts) cells.release(known.slot)
     const { name, per, kind } = full.known
-    counters.budgetRefused(kind)
+    if (!isTrial) counters.budgetRefused(kind)
     return { refused: true, budget: name, resetsAtMs: windowEndMs(per, windowAt(per, nowMs())), isUnavailable: false }
   }
 }
@@ -193,13 +205,14 @@ class HeldReservation implements Reservation {
     return this.#entry.written
   }
 
-  extend(by: Amount): boolean {
+  /** `isWhole`: by all of it or by nothing. */
+  extend(by: Amount, isWhole = false): boolean {
     if (this.#isSettled) return false
     const want = whole(by)
     const further = this.#parts
       .filter(({ known: { unit } }) => amountOf(want, unit) > 0)
       .map(({ known }) => new Part(known))
-    const taken = take(this.#ground, further, { need: NOTHING, want })
+    const taken = take(this.#ground, further, { need: isWhole ? want : NOTHING, want })
     if (taken instanceof Part) return false
     this.#held = { nano: this.#held.nano + taken.nano, tokens: this.#held.tokens + taken.tokens }
     this.#ground.ledger.extend(this.#entry, further)

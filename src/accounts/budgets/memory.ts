@@ -6,6 +6,7 @@
 //   slots    Int32      of each slot: version, 0 while it is free | bytes of its record
 //   records  Uint8      of each slot: what the budget is, as JSON without the names of its members
 //   cells               of each slot, one line of a processor's cache: limit | used | reserved as BigInt64, window | epoch | holders as Int32
+//   claims   BigInt64   of each slot, where nodes share budgets: claimed | elsewhere spent | reserved | refunded, each with its window
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit } from '../types.js'
 
 /** The buffers, to be passed to every thread. */
@@ -16,6 +17,15 @@ export type BudgetMemory = {
   readonly slots: SharedArrayBuffer
   readonly records: SharedArrayBuffer
   readonly cells: SharedArrayBuffer
+  /** Null: no other node spends from these budgets. */
+  readonly shared: SharedClaims | null
+}
+
+/** One of several nodes that spend from the same budgets: it uses what it claims, and no more. */
+export type SharedClaims = {
+  /** Of this process; never used before. */
+  readonly node: string
+  readonly claims: SharedArrayBuffer
 }
 
 export const HEADER = Object.freeze({ count: 0, changes: 1, used: 2, journalPages: 3, words: 4 })
@@ -24,6 +34,7 @@ export const BUDGET_SLOT = Object.freeze({ version: 0, bytes: 1, words: 2 })
 export const CELL = Object.freeze({ limit: 0, used: 1, reserved: 2, words: 8 })
 /** Places of Int32 in the same line, behind them: a call for one of these takes half the time and allocates nothing. */
 export const CELL_INT = Object.freeze({ window: 6, epoch: 7, holders: 8, words: 16 })
+export const CLAIM = Object.freeze({ claimed: 0, spent: 1, reserved: 2, refunded: 3, words: 4 })
 /** A loop that is further behind reads all slots again. */
 export const RING = 1024
 /** A name and a subject of MAX_SUBJECT characters, each of which JSON may write as six bytes. */
@@ -51,17 +62,19 @@ export type BudgetFacts = {
   readonly epoch: number
 }
 
-/** Memory for the budgets of so many keys, all of it free. */
-export function createBudgetMemory(maxKeys: number): BudgetMemory {
+/** Memory for the budgets of so many keys, all of it free. `node`: the id of this one of several; null for the only one. */
+export function createBudgetMemory(maxKeys: number, node: string | null = null): BudgetMemory {
   const maxBudgets = maxKeys * BUDGETS_PER_KEY + FURTHER_BUDGETS
   const words = (count: number) => new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)
+  const longWords = (count: number) => new SharedArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT)
   return {
     maxBudgets,
     header: words(HEADER.words),
     changed: words(RING),
     slots: words(maxBudgets * BUDGET_SLOT.words),
     records: new SharedArrayBuffer(maxBudgets * RECORD_BYTES),
-    cells: new SharedArrayBuffer(maxBudgets * CELL.words * BigInt64Array.BYTES_PER_ELEMENT),
+    cells: longWords(maxBudgets * CELL.words),
+    shared: node === null ? null : { node, claims: longWords(maxBudgets * CLAIM.words) },
   }
 }
 

@@ -29,10 +29,12 @@ export interface BudgetSet {
   readonly countsMoney: boolean
   /**
    * Reserves in all budgets or in none: as much as is left, at least `need` and at most `want` of each unit.
-   * A refusal where a budget has less left than `need`, or nothing.
+   * A refusal where a budget has less left than `need`, or nothing. A promise where other nodes have to be asked what is left.
    */
-  reserve(need: Amount, want: Amount): Reservation | BudgetRefusal
+  reserve(need: Amount, want: Amount): Reserved | Promise<Reserved>
 }
+
+export type Reserved = Reservation | BudgetRefusal
 
 /** Held by one attempt. Belongs to the windows in which it was made, however late it settles. */
 export interface Reservation {
@@ -41,8 +43,11 @@ export interface Reservation {
   readonly held: Amount
   /** Within this turn of the event loop. Its request must not be sent before, and never where it is false: then it has to be settled for nothing. */
   readonly written: Promise<boolean>
-  /** Reserves up to `by` more of each unit, as much as all budgets have left; false where a budget whose unit is asked for has nothing left. */
-  extend(by: Amount): boolean
+  /**
+   * Reserves up to `by` more of each unit, as much as all budgets have left; false where a budget whose unit is asked for has nothing left.
+   * A promise where other nodes have to be asked.
+   */
+  extend(by: Amount): boolean | Promise<boolean>
   /** What was really spent, be it more or less than `held`. Exactly once counts; later calls do nothing. */
   settle(spent: Amount): void
 }

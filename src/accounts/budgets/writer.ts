@@ -6,9 +6,21 @@ import { BUDGET_SLOT, type BudgetFacts, type BudgetMemory, encodeFacts, HEADER, 
 import { windowAt } from './windows.js'
 
 /** A budget of the database; `spent`: in the window of the clock, as far as the database knows. */
-export type StoredBudget = Omit<BudgetFacts, 'epoch'> & { readonly limit: number; readonly spent: number }
+export type StoredBudget = Omit<BudgetFacts, 'epoch'> & {
+  readonly limit: number
+  /** Of its last change. */
+  readonly version: number
+  readonly spent: number
+  /** Of that, what operators have added and refunded in the window that began at `startMs`. */
+  readonly plus: number
+  readonly minus: number
+  readonly startMs: number
+}
 
-type Listed = { readonly slot: number; readonly facts: BudgetFacts }
+/** Of a budget that is not from the database: whatever that says is later. */
+export const UNKNOWN_TERMS = Object.freeze({ version: 0, plus: 0, minus: 0, startMs: 0 })
+
+export type Listed = { readonly slot: number; readonly facts: BudgetFacts }
 
 const MAX_VERSION = 2 ** 31 - 1
 
@@ -41,7 +53,7 @@ export class BudgetWriter {
     for (const { slot, facts } of this.#listed.values()) {
       const { limit, spent } = this.#cells.usage(slot, windowAt(facts.per, this.#nowMs()))
       const { epoch, ...rest } = facts
-      yield { ...rest, limit, spent }
+      yield { ...rest, limit, spent, ...UNKNOWN_TERMS }
     }
   }
 
@@ -81,11 +93,17 @@ export class BudgetWriter {
     else this.#cells.setLimit(known.slot, budget.limit)
   }
 
-  #open({ limit, spent, ...facts }: StoredBudget): void {
+  /** Where it is; null for a budget that is not there. */
+  placeOf(id: string): Listed | null {
+    return this.#listed.get(id) ?? null
+  }
+
+  #open({ id, name, kind, subject, per, unit, limit, spent }: StoredBudget): void {
     this.check(1)
     const slot = this.#take()
     this.#epoch += 1
-    const listed = { slot, facts: { ...facts, epoch: this.#epoch } }
+    const facts = { id, name, kind, subject, per, unit, epoch: this.#epoch }
+    const listed = { slot, facts }
     this.#listed.set(facts.id, listed)
     const window = windowAt(facts.per, this.#nowMs())
     this.#cells.open(slot, { epoch: this.#epoch, limit, window, spent })

@@ -21,11 +21,10 @@ const EXPECTED_BACK = /^(?:08|53300|57P|25006)/
 /** A timeout, a lock that was not to be had, a conflict: it may go well the next time. */
 const PASSING = /^(?:40|53|55|57)/
 
-/** Errors name its address, never a password. */
-export function openPostgres(url: string): AccountsDatabase {
+/** Errors name its address, never a password. `node`: the id of this process, never used before. */
+export function openPostgres(url: string, node: string = randomUUID()): AccountsDatabase {
   const line = new PostgresLine(url)
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: line }) }).withSchema(SCHEMA_NAME)
-  const node = randomUUID()
   const hints = new Hints(url)
   let isPrepared = false
   return {
@@ -33,7 +32,7 @@ export function openPostgres(url: string): AccountsDatabase {
     async prepare() {
       try {
         await migrate(db)
-        const row = { id: node, sequence: 0, seen_at_ms: Date.now() }
+        const row = { id: node, sequence: 0, seen_at_ms: Date.now(), ended: 0 }
         await db
           .insertInto('nodes')
           .values(row)

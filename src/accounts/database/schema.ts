@@ -88,7 +88,13 @@ export type ChangeTable = {
 export type StateTable = { id: number; revision: number; key_count: number }
 
 /** Each process that changes a shared database, with the number of its last commit: to find out whether one in doubt was made. */
-export type NodeTable = { id: string; sequence: number; seen_at_ms: number }
+export type NodeTable = {
+  id: string
+  sequence: number
+  seen_at_ms: number
+  /** It was killed; budget_shares has all that it has spent, and Redis is to be told. */
+  ended: number
+}
 
 export type BudgetTable = {
   id: string
@@ -111,6 +117,9 @@ export type BudgetTable = {
 /** What was spent of a budget in one of its windows. */
 export type BudgetWindowTable = { budget_id: string; window_start_ms: number; spent_nano: number; spent_tokens: number }
 
+/** The part of a row of budget_windows that one of several nodes has spent, or that operators have added or taken away. */
+export type BudgetShareTable = BudgetWindowTable & { node: string }
+
 /** Each journal of settlements that still has a file, with the number of the last one that is in budget_windows. */
 export type BudgetJournalTable = { id: string; sequence: number }
 
@@ -123,6 +132,7 @@ export type PausedProviderTable = { name: string; by_name: string; at_ms: number
 export type Tables = {
   budgets: BudgetTable
   budget_windows: BudgetWindowTable
+  budget_shares: BudgetShareTable
   budget_journals: BudgetJournalTable
   rollup_sources: RollupSourceTable
   rollup_tags: RollupTagTable
@@ -263,6 +273,18 @@ const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
       .addColumn('name', sortable, (column) => column.primaryKey())
       .addColumn('by_name', 'text', (column) => column.notNull())
       .addColumn('at_ms', 'bigint', (column) => column.notNull()),
+  ],
+  ({ schema }) => [
+    schema
+      .createTable('budget_shares')
+      .addColumn('budget_id', 'text', (column) => column.notNull())
+      .addColumn('window_start_ms', 'bigint', (column) => column.notNull())
+      .addColumn('node', 'text', (column) => column.notNull())
+      .addColumn('spent_nano', 'bigint', (column) => column.notNull())
+      .addColumn('spent_tokens', 'bigint', (column) => column.notNull())
+      .addPrimaryKeyConstraint('budget_shares_key', ['budget_id', 'window_start_ms', 'node']),
+    schema.createIndex('budget_shares_by_node').on('budget_shares').column('node'),
+    schema.alterTable('nodes').addColumn('ended', 'bigint', (column) => column.notNull().defaultTo(0)),
   ],
 ]
 

@@ -55,7 +55,7 @@ const MAX_TEAMS = 16_384
 const TWO_32 = 2 ** 32
 
 /** Memory for so many keys, all of it free. */
-export function createDirectoryMemory(maxKeys: number): DirectoryMemory {
+export function createDirectoryMemory(maxKeys: number, node: string | null = null): DirectoryMemory {
   const digests = maxKeys * DIGESTS_PER_KEY + SPARE_DIGESTS
   const places = 2 ** Math.ceil(Math.log2(Math.max(2, digests * PLACES_PER_DIGEST)))
   return {
@@ -66,7 +66,7 @@ export function createDirectoryMemory(maxKeys: number): DirectoryMemory {
     slots: sharedWords(maxKeys * SLOT.words),
     records: new SharedArrayBuffer(maxKeys * RECORD_BYTES + SPARE_RECORD_BYTES),
     standing: sharedWords(1),
-    budgets: createBudgetMemory(maxKeys),
+    budgets: createBudgetMemory(maxKeys, node),
     tokenSecret: createSharedSecret(),
   }
 }

@@ -10,7 +10,7 @@ import { createHash, hash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { GatewayError } from '../../errors.js'
 import { decodeFacts, encodeFacts } from '../budgets/memory.js'
-import { type StoredBudget } from '../budgets/writer.js'
+import { type StoredBudget, UNKNOWN_TERMS } from '../budgets/writer.js'
 import { decodeAccount } from '../directory/memory.js'
 import { type Listing, type SecretDigest } from '../types.js'
 
@@ -106,7 +106,7 @@ function listingOf([, account, secrets]: KeyLine): Listing {
 
 function budgetOf([, facts, limit]: BudgetLine): StoredBudget {
   const { epoch, ...rest } = decodeFacts(Buffer.from(JSON.stringify(facts)))
-  return { ...rest, limit, spent: 0 }
+  return { ...rest, limit, spent: 0, ...UNKNOWN_TERMS }
 }
 
 function refusal(path: string, what: string): GatewayError {

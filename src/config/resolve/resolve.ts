@@ -76,6 +76,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
     keys,
     accounts: resolveAccounts(file, context),
+    budgets: file.budgets,
     limits: file.limits,
     routing: file.routing,
     providers,

@@ -88,7 +88,7 @@ export const Accounts = section('Keys and teams that are kept in a database and 
   ),
   singleNode: flag(
     false,
-    'No other gateway uses the postgres database at the same time. Budgets need it there: they hold on one node.',
+    'No other gateway uses the postgres database at the same time, so budgets hold without redis.url.',
   ),
   tokenSecret: nullable(
     Type.String(TOKEN_SECRET),
@@ -105,6 +105,14 @@ export const Accounts = section('Keys and teams that are kept in a database and 
       400,
       'Sums by the day, those of end users, and what budgets have spent in windows that are over, in days.',
     ),
+  }),
+})
+
+export const Budgets = section('Budgets that several nodes spend from, through Redis (accounts.store: postgres).', {
+  onRedisDown: Type.Enum(['closed', 'local'], {
+    default: 'closed',
+    description:
+      'While Redis is unavailable: closed answers requests under a budget with 503, local lets each node spend what was left when it last heard.',
   }),
 })
 

@@ -3,7 +3,7 @@
 // is rejected. Validation itself is in validate.ts.
 import { type Static, Type } from 'typebox'
 import { Jobs } from './jobs.js'
-import { Accounts, GatewayLimits, Key } from './limits.js'
+import { Accounts, Budgets, GatewayLimits, Key } from './limits.js'
 import { Model } from './model.js'
 import {
   flag,
@@ -64,6 +64,7 @@ export const ConfigFile = section('Sluice configuration.', {
     description: 'Gateway keys; without any, and without accounts.store, Sluice listens on loopback only.',
   }),
   accounts: Accounts,
+  budgets: Budgets,
   limits: GatewayLimits,
   routing: Routing,
   providers: Type.Record(Type.String({ pattern: NAME_PATTERN }), ProviderEntry, {
@@ -76,7 +77,7 @@ export const ConfigFile = section('Sluice configuration.', {
   }),
   jobs: Jobs,
   redis: section(
-    'State that several nodes share: limits, jobs where jobs.store is redis, kept streams where streams.store is, and cached answers where streams.cacheStore is.',
+    'State that several nodes share: limits, budgets where accounts.store is postgres, jobs where jobs.store is redis, kept streams where streams.store is, and cached answers where streams.cacheStore is.',
     {
       url: nullable(
         Type.String({ pattern: '^rediss?://', expects: 'a redis:// or rediss:// address' }),

@@ -1,11 +1,13 @@
 // The account database in the process: its thread, started before anything listens, and each event loop's way to it. Without a database
 // none of it is loaded.
 import { type MessagePort } from 'node:worker_threads'
+import { type AccountsStart } from '../../accounts/messages.js'
 import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Cells, type Loop, type LoopPlace } from '../loop.js'
 import { accountPlaces } from './loop-accounts.js'
 import { RollupWriter } from './rollup-writer.js'
+import { noteClaims, sharesBudgets } from './shared-claims.js'
 
 /** The thread as the process has it. */
 export type ProcessAccounts = {
@@ -50,6 +52,7 @@ export async function startAccountsThread(
     isSingleNode,
     journal,
     snapshot: { path: snapshot, maxStaleMs },
+    ...redisOf(config),
     fileKeys: namesOf(config),
     rollups: config.accounts.spend,
     clockOffset: null,
@@ -63,11 +66,17 @@ export async function startAccountsThread(
 }
 
 /** Before the event loop listens. */
-export async function joinAccounts(loop: Loop, { connectStore }: LoopPlace): Promise<void> {
+export async function joinAccounts(loop: Loop, { connectStore, loopIndex }: LoopPlace): Promise<void> {
   if (loop.cells.directory === null) return
   const { connectAccounts } = await import('../../accounts/client.js')
   loop.accounts = connectAccounts(await connectStore('accounts'))
+  if (loopIndex === 0 && loop.cells.directory.budgets.shared !== null) noteClaims(loop, loop.accounts)
   if (loop.ground.rollups !== null) loop.rollupWriter = new RollupWriter(loop.ground.rollups, loop.accounts)
+}
+
+function redisOf(config: Config): Pick<AccountsStart, 'redis'> {
+  const { url } = config.redis
+  return url === null || !sharesBudgets(config) ? {} : { redis: { url, onDown: config.budgets.onRedisDown } }
 }
 
 function namesOf({ keys }: Config): string[] {

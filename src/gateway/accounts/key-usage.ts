@@ -22,7 +22,7 @@ const BUSY = GatewayError.shared('overloaded', {
 export type UsageGround = {
   /** This loop's way to the database; null before it is joined. */
   readonly store: () => Pick<AccountsStore, 'reportKeyUsage'> | null
-  readonly budgetsOf: (keyId: string) => readonly BudgetUsage[]
+  readonly budgetsOf: (keyId: string) => Promise<readonly BudgetUsage[]>
   /** The keys of the configuration file. */
   readonly fileKeys: () => readonly KeyConfig[]
   readonly nowMs: () => number
@@ -45,7 +45,7 @@ export class KeyUsageReports {
     if (name === null || owner === null) throw new GatewayError('not_found')
     const { today, month } = await this.#usageOf(account === undefined ? `file:${name}` : owner)
     const limits = account?.limits ?? this.#ground.fileKeys().find((key) => key.keySha256 === owner)?.limits
-    const budgets = account === undefined ? [] : this.#ground.budgetsOf(account.id)
+    const budgets = account === undefined ? [] : await this.#ground.budgetsOf(account.id)
     return {
       ...{ key: name, team: account?.team?.name ?? null, today: sumOf(today), month: sumOf(month) },
       limits: limitsOf(limits ?? NO_LIMITS),

@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { type BudgetCounters, LoopBudgets } from '../../accounts/budgets/desk.js'
 import { JournalSpace } from '../../accounts/budgets/journal-space.js'
 import { type JournalState, Ledger } from '../../accounts/budgets/ledger.js'
+import { nameOfNode } from '../../accounts/budgets/shared/node-names.js'
+import { type ClaimAsker } from '../../accounts/budgets/shared/shared-set.js'
 import { type BudgetUsage } from '../../accounts/budgets/types.js'
 import { type AccountsStore } from '../../accounts/store.js'
 import { GatewayError } from '../../errors.js'
@@ -21,14 +23,14 @@ export type BudgetGround = {
   /** For the log. */
   readonly onJournalState: (state: JournalState) => void
   /** This loop's way to the database; null before it is joined. */
-  readonly store: () => Pick<AccountsStore, 'addSpend'> | null
+  readonly store: () => Pick<AccountsStore, 'addSpend' | 'claim'> | null
 }
 
 /** What lives as long as the loop, whatever its configuration. */
 export type LoopBudgeting = {
   readonly budgeting: Budgeting
   /** @see LoopBudgets.usageOf */
-  usageOf(keyId: string): BudgetUsage[]
+  usageOf(keyId: string): Promise<BudgetUsage[]>
   /** Sends what is settled, and deletes journals that are no longer needed. Before the way to the database is closed. */
   close(): Promise<void>
   /** Of the journals of all loops. */
@@ -39,20 +41,27 @@ export type LoopBudgeting = {
 export function createLoopBudgets(ground: BudgetGround): LoopBudgeting {
   const { accounts, journal: folder, maxJournalBytes, counters, onJournalState: onState, store } = ground
   const space = new JournalSpace(accounts.memory.budgets, maxJournalBytes)
+  const { memory, nowMs } = accounts
+  const { node = null } = memory.budgets.shared ?? {}
+  const createId = (): string => nameOfNode(node, randomUUID())
   const ledger = new Ledger({
-    ...{ folder, space, onState, createId: randomUUID, isUnknown: () => accounts.standing.isWithoutSpend },
+    ...{ folder, space, onState, createId, isUnknown: () => accounts.standing.isWithoutSpend },
     async store(batches, gone) {
       const database = store()
       if (database === null) throw new GatewayError('overloaded')
       await database.addSpend(batches, gone)
     },
   })
-  const { memory, nowMs } = accounts
+  const ask: ClaimAsker = async (wants) => (await store()?.claim(wants)) ?? 'away'
+  const claims = node === null ? null : ask
   const account = (index: number) => accounts.byIndex(index)?.account ?? null
-  const desk = new LoopBudgets({ memory: memory.budgets, ledger, matchesGlob, account, nowMs, counters })
+  const desk = new LoopBudgets({ memory: memory.budgets, ledger, matchesGlob, account, nowMs, counters, claims })
   return {
     budgeting: { desk, learned: new Learned() },
-    usageOf: (keyId) => desk.usageOf(keyId),
+    async usageOf(keyId) {
+      if (claims !== null) await claims(desk.placesOf(keyId).map((place) => ({ ...place, amount: 0 })))
+      return desk.usageOf(keyId)
+    },
     close: () => ledger.close(),
     get journalBytes() {
       return space.bytes

@@ -16,8 +16,8 @@ import { budgetsUnavailable, reserve } from './reserve.js'
 export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
 
 /**
- * Synchronous, unless the slot is shared with other nodes, or a budget holds: then its reservation is written down first. The attempt holds slot and permit from here on; without an attempt the
- * permit is returned.
+ * Synchronous, unless the slot is shared with other nodes, or a budget holds: then its reservation is written down first, and
+ * other nodes may have to be asked for it. The attempt holds slot and permit from here on; without an attempt the permit is returned.
  * @throws misconfigured without a dialect, or without a price where one is required
  * @throws budget_exceeded where its budgets cannot pay it; storage_unavailable where that cannot be written down
  * @throws overloaded when the provider or the target is at its concurrency limit
@@ -70,18 +70,21 @@ type Unfunded = { readonly attempt: Attempt; readonly routed: RouteTarget }
 
 /** Reserves for it; an attempt that cannot be paid holds nothing afterwards. */
 function fund(exchange: ExchangeView, budgets: BudgetSet, { attempt, routed }: Unfunded): Promise<Attempt> {
-  try {
-    const hold = reserve(exchange, budgets, routed)
-    attempt.hold(hold)
-    return funded(attempt, hold)
-  } catch (thrown) {
+  const giveUp = (thrown: unknown): never => {
     attempt.close()
     throw thrown
   }
+  try {
+    const hold = reserve(exchange, budgets, routed)
+    return hold instanceof Promise ? hold.then((each) => funded(attempt, each), giveUp) : funded(attempt, hold)
+  } catch (thrown) {
+    return giveUp(thrown)
+  }
 }
 
-async function funded(attempt: Attempt, { written }: Hold): Promise<Attempt> {
-  if (await written) return attempt
+async function funded(attempt: Attempt, hold: Hold): Promise<Attempt> {
+  attempt.hold(hold)
+  if (await hold.written) return attempt
   attempt.close()
   throw budgetsUnavailable()
 }

@@ -1,6 +1,6 @@
 // The budgets of a request: found once, and reserved in before each attempt, at the price of its target. An attempt that no budget can pay
 // is not sent; another target may be cheaper.
-import { type BudgetRefusal, type BudgetSet } from '../../accounts/budgets/types.js'
+import { type BudgetRefusal, type BudgetSet, type Reserved } from '../../accounts/budgets/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Target, targetName } from '../../model/target.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
@@ -45,11 +45,11 @@ export function budgetsFor(exchange: ExchangeView, { facts }: DecodedRequest): B
 }
 
 /**
- * Reserves for one attempt.
+ * Reserves for one attempt. A promise where other nodes have to be asked what is left.
  * @throws budget_exceeded; storage_unavailable where the budgets are not known at present
  * @throws misconfigured for a target without a price, where one is needed
  */
-export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: RouteTarget): Hold {
+export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: RouteTarget): Hold | Promise<Hold> {
   const { target } = routed
   const rates = ratesFor(exchange, routed)
   if (budgets.countsMoney && rates === null) {
@@ -63,11 +63,14 @@ export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: Rout
   const bound = boundOf(rates, Math.ceil(estimatedTokens * use.inputRatio))
   const output = outputOf(exchange, use, target)
   const { least, wanted } = output
+  const holdOf = (granted: Reserved): Hold => {
+    if (granted.refused) throw refusal(granted)
+    const cap = capOf(output, payableOutput(bound, granted.held))
+    const stepTokens = output.isVisible ? use.usualOutput : null
+    return new Hold({ reservation: granted, rates, use, estimatedTokens, cap, bound, stepTokens })
+  }
   const granted = budgets.reserve(amountFor(bound, least), amountFor(bound, wanted))
-  if (granted.refused) throw refusal(granted)
-  const cap = capOf(output, payableOutput(bound, granted.held))
-  const stepTokens = output.isVisible ? use.usualOutput : null
-  return new Hold({ reservation: granted, rates, use, estimatedTokens, cap, bound, stepTokens })
+  return granted instanceof Promise ? granted.then(holdOf) : holdOf(granted)
 }
 
 type Output = {

@@ -64,8 +64,11 @@ export class Hold {
     return this.#parts.use.tokensPerByte
   }
 
-  /** Reserves for more output, and for so many tokens that were used beyond what is reserved; false if nothing is left. */
-  extend(beyond: number): boolean {
+  /**
+   * Reserves for more output, and for so many tokens that were used beyond what is reserved; false if nothing is left. A promise where other
+   * nodes have to be asked.
+   */
+  extend(beyond: number): boolean | Promise<boolean> {
     const { reservation, bound, stepTokens } = this.#parts
     return reservation.extend(amountOfOutput(bound, (stepTokens ?? 0) + beyond))
   }

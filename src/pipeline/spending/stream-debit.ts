@@ -1,5 +1,5 @@
 // Counts what a stream costs while it runs. A reservation that is nearly used up is extended; if no budget has anything left, it says so. Two
-// comparisons for each piece of content, without allocation.
+// comparisons for each piece of content, without allocation. Where other nodes have to be asked, the stream goes on until they answer.
 import { type UsageReport } from '../../model/usage.js'
 import { type Hold } from './hold.js'
 
@@ -15,6 +15,9 @@ export class StreamDebit {
   /** Output tokens that are reserved, and at which the reservation is extended. */
   #payable: number
   #extendAt: number
+  #isAsking = false
+  /** All is used up, and no other node has any left. */
+  #isRefused = false
 
   constructor(hold: Hold) {
     this.#hold = hold
@@ -32,13 +35,31 @@ export class StreamDebit {
   }
 
   #extend(used: number): boolean {
-    if (!this.#hold.extend(Math.max(0, Math.ceil(used) - this.#payable))) {
+    if (this.#isAsking) return true
+    if (this.#isRefused) {
+      this.#isRefused = false
+      return false
+    }
+    const extended = this.#hold.extend(Math.max(0, Math.ceil(used) - this.#payable))
+    if (typeof extended === 'boolean') return this.#note(extended, used)
+    this.#isAsking = true
+    void extended.then((isExtended) => {
+      this.#isAsking = false
+      // What arrived meanwhile was not paid for.
+      this.#isRefused = !isExtended && used >= this.#payable
+      this.#note(isExtended, used)
+    })
+    return true
+  }
+
+  #note(isExtended: boolean, used: number): boolean {
+    if (isExtended) {
+      this.#payable = this.#hold.payableOutput
+      this.#extendAt = this.#payable - (this.#payable - used) * LEFT
+    } else {
       // Asked again when all is used up: others may have given something back by then.
       this.#extendAt = this.#payable
-      return used < this.#payable
     }
-    this.#payable = this.#hold.payableOutput
-    this.#extendAt = this.#payable - (this.#payable - used) * LEFT
     return used < this.#payable
   }
 }

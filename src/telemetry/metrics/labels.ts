@@ -64,7 +64,9 @@ export const READER_RESULTS: readonly StreamReaderResult[] = Object.freeze([
 ])
 export const CACHE_RESULTS: readonly CacheResult[] = Object.freeze(['hit', 'miss', 'follower'])
 export const KEPT_SCOPES = Object.freeze(['gateway', 'key'] as const)
-export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs', 'streams', 'cache', 'responses'])
+export const REDIS_USES: readonly RedisUse[] = Object.freeze([
+  ...(['limits', 'budgets', 'jobs', 'streams', 'cache', 'responses'] as const),
+])
 export const SPAN_RESULTS: readonly SpanResult[] = Object.freeze(['exported', 'dropped'])
 export const STREAM_STORE_RESULTS: readonly StreamStoreResult[] = Object.freeze(['stored', 'fenced', 'gap'])
 

@@ -37,7 +37,7 @@ const SECRETS = [
 ]
 const BUDGET: StoredBudget = {
   ...({ id: 'budget_1', name: 'key:app1:month', kind: 'key', subject: 'key_1', per: 'month', unit: 'usd' } as const),
-  ...{ limit: 50_000_000_000, spent: 40 },
+  ...{ limit: 50_000_000_000, spent: 40, version: 0, plus: 0, minus: 0, startMs: 0 },
 }
 
 function fileOf(t: Test, bytes: string | Buffer): string {

@@ -50,7 +50,7 @@ function setUp({ hasStore = true } = {}) {
   }
   const reports = new KeyUsageReports({
     store: () => (hasStore ? store : null),
-    budgetsOf: (keyId) => (keyId === 'key_app1' ? [BUDGET, WORDS] : []),
+    budgetsOf: async (keyId) => (keyId === 'key_app1' ? [BUDGET, WORDS] : []),
     fileKeys: () => [{ ...FILE_KEY, limits: { ...NO_LIMITS, requestsPerMinute: 5, requestWindowSeconds: 10 } }],
     nowMs: () => clock.nowMs,
   })

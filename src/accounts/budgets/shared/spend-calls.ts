@@ -1,14 +1,12 @@
 // What one node tells Redis of its spend, and what it is granted there, as calls. Each call is numbered, so that one that arrives late
 // changes nothing; each tells all of a claim, so that one that is lost or repeated does no harm.
 import { type ScriptArgument } from '../../../redis/connection.js'
-import { GROUND_KEYS, type SpendScript, windowKeys } from './spend-scripts.js'
+import { groundKeys, placeOf, type SpendScript, type WindowPlace, windowKeys } from './spend-scripts.js'
 
 /** A node that has not renewed its lease for this long is shown as gone; until then it is waited for after a loss of Redis. */
 export const LEASE_MS = 3000
 /** Of one call: the arguments of a script are limited, and nobody else is answered meanwhile. */
 export const MAX_WINDOWS = 200
-
-export type WindowPlace = { readonly budgetId: string; readonly windowStartMs: number }
 
 /** Spent in addition or refunded by operators; both sums only grow. */
 export type Adjusted = { readonly plus: number; readonly minus: number }
@@ -51,7 +49,7 @@ export type SeedCall = WindowPlace &
     readonly forgetMs: number
   }
 
-export type FinishCall = WindowPlace & { readonly node: string; readonly amount: number }
+export type FinishCall = WindowPlace & { readonly amount: number }
 
 export type RunSpendScript = (
   name: SpendScript,
@@ -74,7 +72,7 @@ export class SpendCalls {
 
   /** On each connection, before anything is claimed. `nodes`: all that the database knows. */
   async register(nodes: readonly string[]): Promise<void> {
-    await this.#run('register', GROUND_KEYS, [this.#leaseMs, this.#node, this.#next(), ...nodes])
+    await this.#run('register', groundKeys(this.#node), [this.#leaseMs, this.#node, this.#next(), ...nodes])
   }
 
   /**
@@ -87,7 +85,7 @@ export class SpendCalls {
       return [windowStartMs, limit, version, plus, minus, claimed, reserved, unused, wanted, ahead, forgetMs]
     })
     const head = [this.#leaseMs, this.#node, this.#next(), isLast ? 1 : 0]
-    const reply = (await this.#run('claim', keysOf(calls), [...head, ...args])) as readonly number[]
+    const reply = (await this.#run('claim', this.#keysOf(calls), [...head, ...args])) as readonly number[]
     if (reply[0] !== 0) return null
     return calls.map((_, i) => {
       const at = 1 + i * ANSWER_WORDS
@@ -101,18 +99,28 @@ export class SpendCalls {
     const args = calls.flatMap(({ base, plus, minus, forgetMs, stored }) => {
       return [base, plus, minus, forgetMs, stored.length, ...stored.flatMap(({ node, amount }) => [node, amount])]
     })
-    await this.#run('seed', keysOf(calls), [this.#leaseMs, this.#node, ...args])
+    await this.#run('seed', this.#keysOf(calls), [this.#leaseMs, this.#node, ...args])
   }
 
-  /** At most MAX_WINDOWS: what nodes that have ended have spent in all. */
-  async finish(calls: readonly FinishCall[]): Promise<void> {
-    const args = calls.flatMap(({ node, amount }) => [node, amount])
-    await this.#run('finish', keysOf(calls), [this.#leaseMs, this.#node, ...args])
+  /** Those of which a node claims something. */
+  async windowsOf(node: string): Promise<WindowPlace[]> {
+    const keys = (await this.#run('windows', groundKeys(node), [this.#leaseMs, this.#node])) as readonly string[]
+    return keys.map(placeOf)
   }
 
-  /** These have ended, and all they have spent is told. */
-  async leave(nodes: readonly string[]): Promise<void> {
-    await this.#run('leave', GROUND_KEYS, [this.#leaseMs, this.#node, ...nodes])
+  /** At most MAX_WINDOWS: what a node that has ended has spent in all. */
+  async finish(node: string, calls: readonly FinishCall[]): Promise<void> {
+    const args = calls.map(({ amount }) => amount)
+    await this.#run('finish', this.#keysOf(calls, node), [this.#leaseMs, this.#node, node, ...args])
+  }
+
+  /** It has ended, and all that it has spent is told. */
+  async leave(node: string): Promise<void> {
+    await this.#run('leave', groundKeys(node), [this.#leaseMs, this.#node, node])
+  }
+
+  #keysOf(places: readonly WindowPlace[], node = this.#node): string[] {
+    return [...groundKeys(node), ...places.flatMap((place) => windowKeys(place))]
   }
 
   #next(): number {
@@ -123,10 +131,3 @@ export class SpendCalls {
 
 const STATES = ['granted', 'unknown', 'closed'] as const
 const ANSWER_WORDS = 6
-
-function keysOf(places: readonly WindowPlace[]): string[] {
-  return [
-    ...GROUND_KEYS,
-    ...places.flatMap(({ budgetId, windowStartMs: startMs }) => [...windowKeys(budgetId, startMs)]),
-  ]
-}

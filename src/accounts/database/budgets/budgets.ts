@@ -18,6 +18,7 @@ import {
 import { beginChange, checkVersion, recordChange } from '../changes.js'
 import { type Database, type Ground } from '../rows.js'
 import { type BudgetTable } from '../schema.js'
+import { ADJUSTED, addShares } from './shares.js'
 import { addSpent } from './spend.js'
 
 /** Whose budgets were created with it. */
@@ -122,7 +123,15 @@ export class Budgets {
       throw new GatewayError('invalid_request', { message, param: unit })
     }
     const [nano, tokens] = money ? [amount, 0] : [0, amount]
-    await addSpent(this.#db, [{ budgetId: record.id, windowStartMs: windowStart, nano, tokens }])
+    const charge = { budgetId: record.id, windowStartMs: windowStart, nano, tokens }
+    await addSpent(this.#db, [charge])
+    // How much in each direction: both only grow.
+    const share = {
+      budget_id: record.id,
+      window_start_ms: windowStart,
+      node: amount < 0 ? ADJUSTED.minus : ADJUSTED.plus,
+    }
+    await addShares(this.#db, [{ ...share, spent_nano: Math.abs(nano), spent_tokens: Math.abs(tokens) }])
     const entry = { atMs, by, action: 'budget.adjust', target: name, targetId: record.id }
     await recordChange(this.#db, revision, {
       ...entry,
@@ -246,6 +255,7 @@ export class Budgets {
   async #drop(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return
     await this.#db.deleteFrom('budget_windows').where('budget_id', 'in', ids).execute()
+    await this.#db.deleteFrom('budget_shares').where('budget_id', 'in', ids).execute()
     await this.#db.deleteFrom('budgets').where('id', 'in', ids).execute()
   }
 

@@ -1,11 +1,13 @@
 // What is spent of budgets, by window: added from the batches of event loops, each exactly once, and from the journals that a process
 // has left. Each call within a transaction of its caller's.
 import { type SubjectKind } from '../../budgets/memory.js'
+import { nodeOf } from '../../budgets/shared/node-names.js'
 import { windowAt, windowStartMs } from '../../budgets/windows.js'
 import { type StoredBudget } from '../../budgets/writer.js'
 import { DAY_MS } from '../../rollups/types.js'
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit, type Charge, type SpendBatch } from '../../types.js'
 import { type Database } from '../rows.js'
+import { addShares, readAdjusted } from './shares.js'
 
 /** Rows of one statement: its parameters are limited. */
 const MAX_ROWS = 200
@@ -19,7 +21,7 @@ export async function addBatches(db: Database, batches: readonly SpendBatch[], g
       .values({ id: journal, sequence })
       .onConflict((conflict) => conflict.column('id').doUpdateSet({ sequence }))
       .execute()
-    await addSpent(db, charges)
+    await addSpent(db, charges, nodeOf(journal))
   }
   await forgetJournals(db, gone)
 }
@@ -42,11 +44,13 @@ export async function forgetJournals(db: Database, ids: readonly string[]): Prom
 
 /** Deletes what was spent in windows that began so many days ago or more, and are over. */
 export async function forgetWindows(db: Database, days: number, nowMs: number): Promise<void> {
-  await db
-    .deleteFrom('budget_windows')
-    .where('window_start_ms', '<', nowMs - days * DAY_MS)
-    .where('window_start_ms', 'not in', [...new Set(startsAt(nowMs).values())])
-    .execute()
+  for (const table of ['budget_windows', 'budget_shares'] as const) {
+    await db
+      .deleteFrom(table)
+      .where('window_start_ms', '<', nowMs - days * DAY_MS)
+      .where('window_start_ms', 'not in', [...new Set(startsAt(nowMs).values())])
+      .execute()
+  }
 }
 
 /** When the present windows of all periods began. */
@@ -54,8 +58,8 @@ function startsAt(nowMs: number): ReadonlyMap<BudgetPeriod, number> {
   return new Map(BUDGET_PERIODS.map((per) => [per, windowStartMs(per, windowAt(per, nowMs))]))
 }
 
-/** Those of budgets that were deleted are left out. */
-export async function addSpent(db: Database, charges: readonly Charge[]): Promise<void> {
+/** Those of budgets that were deleted are left out. `node`: also in its own row, or in one of ADJUSTED; null for none. */
+export async function addSpent(db: Database, charges: readonly Charge[], node: string | null = null): Promise<void> {
   for (let i = 0; i < charges.length; i += MAX_ROWS) {
     const some = charges.slice(i, i + MAX_ROWS)
     const ids = [...new Set(some.map(({ budgetId }) => budgetId))]
@@ -77,6 +81,11 @@ export async function addSpent(db: Database, charges: readonly Charge[]): Promis
         })),
       )
       .execute()
+    if (node === null) continue
+    await addShares(
+      db,
+      rows.map((row) => ({ ...row, node })),
+    )
   }
 }
 
@@ -89,7 +98,7 @@ export async function readBudgets(
   if (targets !== null && targets.ids.length + targets.subjects.length === 0) return []
   const rows = await db
     .selectFrom('budgets')
-    .select(['id', 'name', 'kind', 'subject', 'per', 'unit', 'amount'])
+    .select(['id', 'name', 'kind', 'subject', 'per', 'unit', 'amount', 'version'])
     .$if(targets !== null, (query) =>
       query.where((row) =>
         row.or([
@@ -114,11 +123,14 @@ export async function readBudgets(
     )
     .execute()
   const spent = new Map(windows.map((row) => [`${row.budget_id} ${row.window_start_ms}`, row]))
+  const adjusted = await readAdjusted(db, [...new Set(starts.values())])
   return rows.map(({ amount, ...row }) => {
-    const { id, name, subject } = row
+    const { id, name, subject, version } = row
     const [kind, per, unit] = [row.kind as SubjectKind, row.per as BudgetPeriod, row.unit as BudgetUnit]
-    const window = spent.get(`${id} ${starts.get(per) ?? 0}`)
+    const startMs = starts.get(per) ?? 0
+    const window = spent.get(`${id} ${startMs}`)
     const used = (unit === 'usd' ? window?.spent_nano : window?.spent_tokens) ?? 0
-    return { id, name, kind, subject, per, unit, limit: amount, spent: Math.max(0, used) }
+    const adjustments = adjusted(id, unit, startMs)
+    return { id, name, kind, subject, per, unit, limit: amount, version, spent: Math.max(0, used), ...adjustments }
   })
 }

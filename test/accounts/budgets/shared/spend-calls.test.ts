@@ -87,7 +87,7 @@ class Node {
 }
 
 async function totalOf(redis: Redis): Promise<number> {
-  return Number(await redis.hget(windowKeys(PLACE.budgetId, PLACE.windowStartMs)[0], 'total'))
+  return Number(await redis.hget(windowKeys(PLACE)[0], 'total'))
 }
 
 async function seed(nodes: readonly Node[], base: number): Promise<void> {
@@ -175,13 +175,13 @@ test('what requests wait for is granted as far as there is anything; in advance 
   const [one, two] = ['node1', 'node2'].map((name) => new Node(redis, name)) as [Node, Node]
   for (const node of [one, two]) await node.calls.register([])
   await seed([one], 0)
-  t.match(await one.claim({ wanted: 100, ahead: 10_000 }), { granted: 100 + 900 / 4 })
-  t.match(await two.claim({ wanted: 10_000, ahead: 10_000 }), { granted: 675, total: LIMIT })
+  t.match(await one.claim({ wanted: 100, ahead: 10_000 }), { granted: 128 }, 'a sixteenth of 900 for two nodes')
+  t.match(await two.claim({ wanted: 10_000, ahead: 10_000 }), { granted: 872, total: LIMIT })
   t.match(await one.claim({ wanted: 1 }), { granted: 0 })
-  two.held.push(600)
-  two.claimed = 600
+  two.held.push(800)
+  two.claimed = 800
   await two.claim()
-  t.match(await one.claim({ wanted: 80 }), { granted: 75, total: LIMIT, reserved: 600, unused: 400 })
+  t.match(await one.claim({ wanted: 80 }), { granted: 72, total: LIMIT, reserved: 800, unused: 200 })
 })
 
 test('a node whose lease is over is charged with all it claims until it or its successor tells what it spent', async (t) => {
@@ -196,15 +196,17 @@ test('a node whose lease is over is charged with all it claims until it or its s
   // By the clock of Redis.
   const lapsed = new SpendCalls('alive2', alive.line.run, 1)
   await new Promise((resolve) => setTimeout(resolve, 5))
+  await lapsed.register([])
   const [seen] = (await lapsed.claim([{ ...LASTING, ...NOTHING }], false)) ?? []
   t.match(seen, { total: 400, reserved: 0, unused: 0 }, 'shown as spent')
   t.match(await dead.claim(), { total: 400, reserved: 300, unused: 100 }, 'it comes back with what it had')
-  const end = { ...PLACE, node: 'dead', amount: 120 }
+  t.same(await alive.calls.windowsOf('dead'), [PLACE])
   for (const _ of [1, 2]) {
-    await alive.calls.finish([end])
+    await alive.calls.finish('dead', [{ ...PLACE, amount: 120 }])
     t.equal(await totalOf(redis), 120)
   }
-  await alive.calls.leave(['dead'])
+  await alive.calls.leave('dead')
+  t.same(await alive.calls.windowsOf('dead'), [])
   t.match(await alive.claim({ wanted: 5000 }), { granted: LIMIT - 120, unused: LIMIT - 120 })
 })
 
@@ -238,7 +240,7 @@ test('a window that begins later than all that Redis knows begins with nothing, 
   })
   const states = ((await node.calls.claim(calls, true)) ?? []).map(({ state }) => state)
   t.same(states, ['unknown', 'unknown', 'granted'])
-  const [key] = windowKeys(PLACE.budgetId, nowMs + 3_600_000)
+  const [key] = windowKeys({ ...PLACE, windowStartMs: nowMs + 3_600_000 })
   t.ok((await redis.pttl(key)) > 0, 'it is forgotten by itself')
 })
 
