@@ -1,22 +1,22 @@
 // The budgets of the thread where other nodes spend from them as well: what this node claims, joined to the database. Loaded only there.
+import { type MessagePort } from 'node:worker_threads'
+import { GatewayError } from '../errors.js'
 import { type ClaimsNews, NodeClaims } from './budgets/shared/node-claims.js'
-import { type Granted, type Want } from './budgets/shared/shared-set.js'
 import { type BudgetWriter, type StoredBudget } from './budgets/writer.js'
+import { unmarkNodes } from './database/budgets/replay.js'
 import { forgetNode, readEnded, readNodes, readSeeds, readSpentBy } from './database/budgets/shares.js'
 import { type Commits } from './database/commits.js'
 import { type BudgetsWriter } from './database/feed.js'
-import { type AccountsStart } from './messages.js'
+import { type AccountsStart, type FromStore, type ToStore } from './messages.js'
 import { type AccountCalls } from './store.js'
 import { type BudgetStatus } from './types.js'
 
 export type SharedBudgetsOptions = {
   readonly start: AccountsStart
-  readonly redis: NonNullable<AccountsStart['redis']>
   readonly writer: BudgetWriter
   /** Rejects as long as the database was not there. */
   readonly run: Commits['run']
   readonly nowMs: () => number
-  readonly tell: (news: ClaimsNews) => void
 }
 
 type Answer<Name extends keyof AccountCalls> = Awaited<ReturnType<AccountCalls[Name]>>
@@ -24,12 +24,23 @@ type Answer<Name extends keyof AccountCalls> = Awaited<ReturnType<AccountCalls[N
 export class SharedBudgets {
   readonly #options: SharedBudgetsOptions
   readonly #claims: NodeClaims
+  #listener: MessagePort | null = null
+  /** The last one, for a listener that comes later. */
+  #state: ClaimsNews['state'] = null
 
   constructor(options: SharedBudgetsOptions) {
-    const { start, redis, run, nowMs, tell } = options
+    const { start, run, nowMs } = options
+    const { redis } = start
+    if (redis === undefined) throw new GatewayError('internal', { message: 'There is no Redis for budgets.' })
     this.#options = options
     this.#claims = new NodeClaims({
-      ...{ url: redis.url, onDown: redis.onDown, memory: start.directory.budgets, nowMs, tell },
+      ...{
+        url: redis.url,
+        onDown: redis.onDown,
+        memory: start.directory.budgets,
+        nowMs,
+        tell: (news) => this.#tell(news),
+      },
       database: {
         nodes: () => run((db) => readNodes(db, nowMs()), 'read'),
         seeds: (places) => run((db) => readSeeds(db, places), 'read'),
@@ -68,8 +79,19 @@ export class SharedBudgets {
     return this.#claims.start()
   }
 
-  ask(wants: readonly Want[]): Promise<Granted> {
-    return this.#claims.ask(wants)
+  get node(): string | null {
+    return this.#options.start.directory.budgets.shared?.node ?? null
+  }
+
+  /** From an event loop, on its port. */
+  async take(port: MessagePort, message: Extract<ToStore, { type: 'claim' | 'listen' }>): Promise<void> {
+    if (message.type === 'listen') {
+      this.#listener = port
+      this.#tell({ state: this.#state, calls: [], debtNano: 0 })
+    } else {
+      const value = await this.#claims.ask(message.wants)
+      port.postMessage({ type: 'value', n: message.n, value } satisfies FromStore)
+    }
   }
 
   /** The answer to a call of the store, with what all nodes use now of the budgets in it. */
@@ -93,8 +115,15 @@ export class SharedBudgets {
     })
   }
 
-  /** False: not all could be told to Redis; the next start with the same journals does it. */
-  close(): Promise<boolean> {
-    return this.#claims.close()
+  #tell(news: ClaimsNews): void {
+    this.#state = news.state ?? this.#state
+    this.#listener?.postMessage({ type: 'news', news } satisfies FromStore)
+  }
+
+  /** What could not be told to Redis is told by the next start with the same journals. */
+  async close(): Promise<void> {
+    const { journal } = this.#options.start
+    const isTold = await this.#claims.close()
+    if (isTold && journal !== undefined && this.node !== null) unmarkNodes(journal, [this.node])
   }
 }

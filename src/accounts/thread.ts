@@ -10,16 +10,9 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { type FolderLock } from '../sqlite/folder-lock.js'
 import { BudgetWriter } from './budgets/writer.js'
-import {
-  deleteJournals,
-  lockJournals,
-  markNode,
-  nodesIn,
-  replayJournals,
-  unmarkNodes,
-} from './database/budgets/replay.js'
-import { endNodes } from './database/budgets/shares.js'
-import { forgetJournals, forgetWindows } from './database/budgets/spend.js'
+import { recoverJournals } from './database/budgets/recover.js'
+import { lockJournals } from './database/budgets/replay.js'
+import { forgetWindows } from './database/budgets/spend.js'
 import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
@@ -67,7 +60,7 @@ export async function serveAccounts(
 ): Promise<void> {
   const tell = (message: FromAccounts): void => parent.postMessage(message)
   try {
-    const Shared = isSharing(start) ? (await import('./shared-budgets.js')).SharedBudgets : null
+    const Shared = start.directory.budgets.shared !== null ? (await import('./shared-budgets.js')).SharedBudgets : null
     const thread = await startThread({ start, writer, database: await openDatabase(start), Shared, tell })
     thread.follow()
     parent.on('message', (message: ToAccounts) => {
@@ -86,10 +79,6 @@ export async function serveAccounts(
 async function openDatabase({ database, directory }: AccountsStart): Promise<AccountsDatabase> {
   if (database.store === 'sqlite') return (await import('./database/sqlite.js')).openAccountsFile(database.path)
   return (await import('./database/postgres.js')).openPostgres(database.url, directory.budgets.shared?.node)
-}
-
-function isSharing({ directory, redis }: AccountsStart): boolean {
-  return directory.budgets.shared !== null && redis !== undefined
 }
 
 /** @throws misconfigured, with the database closed */
@@ -126,7 +115,6 @@ class AccountsThread {
   readonly #ports = new Set<MessagePort>()
   /** Null: no other node spends from the budgets. */
   readonly #shared: SharedBudgets | null
-  #listener: MessagePort | null = null
   #reserved: ReadonlySet<string>
   /** Of the folder of journals, until the thread ends. */
   #journals: FolderLock | null = null
@@ -154,14 +142,7 @@ class AccountsThread {
       noBudgets: database.shared === null || start.isSingleNode === true || Shared !== null ? null : NEEDS_REDIS,
       usageOf: (id) => this.#budgets.usage(id),
     }
-    const { redis } = start
-    this.#shared =
-      Shared === null || redis === undefined
-        ? null
-        : new Shared({
-            ...{ start, redis, writer: this.#budgets, nowMs, run: this.#run },
-            tell: (news) => this.#listener?.postMessage({ type: 'news', news } satisfies FromStore),
-          })
+    this.#shared = Shared === null ? null : new Shared({ start, writer: this.#budgets, nowMs, run: this.#run })
     this.#feed = new Feed({
       ...{ writer, budgets: this.#shared?.writer ?? this.#budgets, nowMs },
       onLeftOut: (leftOut) => this.#reportLeftOut(leftOut),
@@ -234,20 +215,8 @@ class AccountsThread {
     const { journal } = this.#options.start
     if (journal === undefined || this.#ground.noBudgets !== null) return
     this.#journals ??= lockJournals(journal, (message) => this.#report(message))
-    const { ids, nodes } = await this.#commits.run(async (db) => {
-      const replayed = await replayJournals(db, journal)
-      const ended = nodesIn(journal, replayed)
-      await endNodes(db, ended, this.#ground.nowMs())
-      return { ids: replayed, nodes: ended }
-    })
-    deleteJournals(journal, ids)
-    unmarkNodes(journal, nodes)
-    await this.#commits.run((db) => forgetJournals(db, ids))
-    if (this.#node !== null) markNode(journal, this.#node)
-  }
-
-  get #node(): string | null {
-    return this.#shared === null ? null : (this.#options.start.directory.budgets.shared?.node ?? null)
+    const node = this.#shared?.node ?? null
+    await recoverJournals((act, kind) => this.#commits.run(act, kind), { journal, node, nowMs: this.#ground.nowMs })
   }
 
   /** Looks each second, and at each hint, for what other nodes have changed; forgets what is old. */
@@ -267,9 +236,8 @@ class AccountsThread {
     this.#ports.add(port)
     port.on('message', (message: ToStore) => {
       if (message.type === 'call') void this.#answer(port, message)
-      else if (message.type === 'claim') void this.#claim(port, message)
-      else if (message.type === 'listen') this.#listener = port
-      else this.#uses.note(message.uses)
+      else if (message.type === 'uses') this.#uses.note(message.uses)
+      else void this.#shared?.take(port, message)
     })
     port.once('close', () => this.#ports.delete(port))
   }
@@ -291,10 +259,7 @@ class AccountsThread {
   async close(): Promise<void> {
     for (const timer of [this.#looking, this.#forgetting]) if (timer !== null) clearInterval(timer)
     await this.#uses.flush()
-    const { journal } = this.#options.start
-    if ((await this.#shared?.close()) === true && journal !== undefined && this.#node !== null) {
-      unmarkNodes(journal, [this.#node])
-    }
+    await this.#shared?.close()
     await this.#commits.idle()
     await this.#fallback.close()
     await this.#options.database.close()
@@ -322,11 +287,6 @@ class AccountsThread {
         (thrown: unknown): FromStore => ({ type: 'error', n, error: toGatewayError(thrown).data }),
       )
     port.postMessage(reply)
-  }
-
-  async #claim(port: MessagePort, { n, wants }: Extract<ToStore, { type: 'claim' }>): Promise<void> {
-    const value = (await this.#shared?.ask(wants)) ?? 'away'
-    port.postMessage({ type: 'value', n, value } satisfies FromStore)
   }
 
   /** Every commit reads what has changed; this one does nothing else. */

@@ -52,6 +52,7 @@ test('two nodes spend from one budget, exactly, and each shows what both use', a
   t.same(await one.usage(), usage(0, 1000))
   first.settle({ nano: 200, tokens: 0 })
   await until(async () => (await two.usage())?.spent === 200)
+  await until(async () => (await leftAt(two)) === 100)
   const third = held(await two.reserve(100))
   t.equal(third.held.nano, 100, 'what the other one gave back')
   second.settle({ nano: 700, tokens: 0 })

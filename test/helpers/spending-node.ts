@@ -108,7 +108,7 @@ export class SpendingNode {
 
   /** What it has written down. */
   files(): string[] {
-    return readdirSync(this.journal)
+    return readdirSync(this.journal).filter((name) => /\.(?:journal|node)$/.test(name))
   }
 
   /** Nearly as by a kill: what is in the journal is not stored, and Redis is not told how it ends. */
