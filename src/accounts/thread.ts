@@ -9,7 +9,7 @@ import { type MessagePort } from 'node:worker_threads'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { type FolderLock } from '../sqlite/folder-lock.js'
-import { BudgetWriter } from './budgets/writer.js'
+import { type Adjusted, BudgetWriter } from './budgets/writer.js'
 import { recoverJournals } from './database/budgets/recover.js'
 import { lockJournals } from './database/budgets/replay.js'
 import { forgetWindows } from './database/budgets/spend.js'
@@ -19,7 +19,7 @@ import { type AccountsWriter, Feed } from './database/feed.js'
 import { Keys, nameTaken, takenName } from './database/keys.js'
 import { forgetRollups } from './database/rollups/add-rollups.js'
 import { UserNames } from './database/rollups/user-names.js'
-import { type AccountsDatabase, type Database, type Ground } from './database/rows.js'
+import { type AccountsDatabase, createClock, type Database, type Ground, NEEDS_REDIS } from './database/rows.js'
 import { tokenSecretOf } from './database/settings.js'
 import { writeSharedSecret } from './directory/shared-secret.js'
 import { DirectoryWriter } from './directory/writer.js'
@@ -35,7 +35,6 @@ import {
 import { DAY_MS } from './rollups/types.js'
 import { type SharedBudgets } from './shared-budgets.js'
 import { Fallback } from './snapshot/fallback.js'
-import { type AccountCalls } from './store.js'
 import { type Listing } from './types.js'
 
 /** A change of one node is on every other after this at the latest, and usually by its hint at once. */
@@ -44,8 +43,6 @@ const LOOK_EVERY_MS = 1000
 const FORGET_EVERY_MS = 3_600_000
 /** Keys that one line names. */
 const MAX_NAMED = 10
-const NEEDS_REDIS =
-  'Budgets hold over several nodes by Redis: with accounts.store: postgres they need redis.url, or accounts.singleNode: true where there is one node.'
 const FROM_SNAPSHOT = 'Keys known before are used, and no others; budgets wait for what is spent of them.'
 const NOT_YET = GatewayError.shared('overloaded', {
   message: 'The account database cannot be reached.',
@@ -92,8 +89,6 @@ async function startThread(options: ThreadOptions): Promise<AccountsThread> {
     throw thrown
   }
 }
-
-type Adjusted = Awaited<ReturnType<AccountCalls['adjustBudget']>>
 
 type ThreadOptions = {
   readonly start: AccountsStart
@@ -279,7 +274,7 @@ class AccountsThread {
       .then((value) => {
         // What is spent is in the cells of event loops, where every change of it is an addition.
         if (this.#shared !== null) return this.#shared.show(name, value)
-        if (name === 'adjustBudget') this.#budgets.charge((value as Adjusted).id, (value as Adjusted).amount)
+        if (name === 'adjustBudget') this.#budgets.adjust(value as Adjusted)
         return value
       })
       .then(
@@ -351,9 +346,4 @@ class AccountsThread {
       `storage_full: no room for ${listings.length} keys, whose requests are refused: ${names.join(', ')}. Raise accounts.maxKeys and restart the gateway.`,
     )
   }
-}
-
-function createClock(offset: SharedArrayBuffer | null): () => number {
-  const shift = new Float64Array(offset ?? new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT))
-  return () => Date.now() + (shift[0] ?? 0)
 }

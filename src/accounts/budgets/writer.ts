@@ -20,6 +20,9 @@ export type StoredBudget = Omit<BudgetFacts, 'epoch'> & {
 /** Of a budget that is not from the database: whatever that says is later. */
 export const UNKNOWN_TERMS = Object.freeze({ version: 0, plus: 0, minus: 0, startMs: 0 })
 
+/** How much an operator has added; below 0 for a refund. */
+export type Adjusted = { readonly id: string; readonly amount: number }
+
 export type Listed = { readonly slot: number; readonly facts: BudgetFacts }
 
 const MAX_VERSION = 2 ** 31 - 1
@@ -123,8 +126,8 @@ export class BudgetWriter {
     this.#publish(listed.slot, 0)
   }
 
-  /** Adds to what is spent in the present window; a refund is negative. */
-  charge(id: string, amount: number): void {
+  /** Adds to what is spent in the present window. */
+  adjust({ id, amount }: Adjusted): void {
     const listed = this.#listed.get(id)
     if (listed !== undefined) this.#cells.charge(listed.slot, this.#windowOf(listed), amount)
   }

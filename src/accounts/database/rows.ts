@@ -162,3 +162,13 @@ function hintsOf(keyId: string, secrets: readonly Selectable<SecretTable>[], now
     )
     .map(({ hint, valid_until_ms }) => ({ hint, validUntilMs: valid_until_ms }))
 }
+
+/** Why there can be no budgets: other nodes would spend from them unseen. */
+export const NEEDS_REDIS =
+  'Budgets hold over several nodes by Redis: with accounts.store: postgres they need redis.url, or accounts.singleNode: true where there is one node.'
+
+/** The clock of a thread, with what a test adds to it. */
+export function createClock(offset: SharedArrayBuffer | null): () => number {
+  const shift = new Float64Array(offset ?? new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT))
+  return () => Date.now() + (shift[0] ?? 0)
+}

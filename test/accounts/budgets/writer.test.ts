@@ -34,7 +34,7 @@ test('begins with what the database knows as spent, and keeps what loops have sp
   reserved(rig.setOf(rig.loop()), amount(10), amount(10)).settle(amount(10))
   rig.writer.put(budget('a', 200, { spent: 40 }))
   t.same(rig.usage('a'), { spent: 50, reserved: 0 })
-  rig.writer.charge('budget_a', -20)
+  rig.writer.adjust({ id: 'budget_a', amount: -20 })
   t.same(rig.usage('a'), { spent: 30, reserved: 0 })
   rig.nowMs = NOON + 86_400_000
   t.same(rig.usage('a'), { spent: 0, reserved: 0 }, 'the next day')
@@ -49,7 +49,7 @@ test('knows its budgets by their ids and subjects', async (t) => {
   t.ok(writer.has('budget_a'))
   writer.remove('budget_a')
   writer.remove('budget_a')
-  writer.charge('budget_a', 5)
+  writer.adjust({ id: 'budget_a', amount: 5 })
   t.equal(writer.usage('budget_a'), null)
   t.same(writer.ids, ['budget_b'])
 })
