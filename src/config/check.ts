@@ -24,6 +24,7 @@ export function maskConfig(config: Config): object {
     offload: config.offload,
     keys: config.keys.map(maskKey),
     accounts: maskAccounts(config.accounts),
+    budgets: config.budgets,
     limits: config.limits,
     routing: config.routing,
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),

@@ -22,7 +22,7 @@ test('PORT and HOST set the listener', (t) => {
 test('ADMIN_KEY turns the admin API on, with a key of role write; ADMIN_PORT sets its port', (t) => {
   const key = 'admin-key-0123456789'
   t.same(from({ ADMIN_KEY: key, ADMIN_PORT: '4001' }).admin, {
-    ...{ host: '127.0.0.1', port: 4001, allowedHosts: [], tls: null },
+    ...{ host: '127.0.0.1', port: 4001, allowedHosts: [], tls: null, maxKeptBytes: 0 },
     keys: [{ name: 'admin', keySha256: sha256(key), role: 'write' }],
   })
   t.same(from({}).admin.keys, [])
