@@ -1,5 +1,6 @@
 // The Lua of resources/lua: every file is part of a script, every script can be loaded, and none stands in TypeScript.
 import { test } from 'tap'
+import { readSpendScripts } from '../../src/accounts/budgets/shared/spend-scripts.js'
 import { LIMIT_SCRIPTS, readLimitScript } from '../../src/limit/shared/redis-scripts.js'
 import { readScript } from '../../src/redis/read-script.js'
 import { readResponseScripts } from '../../src/responses/redis/redis-store.js'
@@ -25,11 +26,14 @@ test('every file is part of a script', (t) => {
   const source = readSource()
   const named = new Set([
     ...LIMIT_SCRIPTS.map((name) => `limit/${name}`),
+    ...[...readSpendScripts().keys()].map((name) => `budgets/${name}`),
     ...[...readStreamScripts().keys()].map((name) => `streams/${name}`),
     ...[...readAnswerScripts().keys()].map((name) => `answers/${name}`),
     ...[...readResponseScripts().keys()].map((name) => `responses/${name}`),
     ...source.flatMap(({ code }) =>
-      [...code.matchAll(/'((?:limit|jobs|streams|responses)\/(?!redis|kept)[a-z]+)'/g)].map(([, name = '']) => name),
+      [...code.matchAll(/'((?:limit|jobs|streams|responses|budgets)\/(?!redis|kept)[a-z]+)'/g)].map(
+        ([, name = '']) => name,
+      ),
     ),
   ])
   const present = FILES.map((file) => file.replace(/^resources\/lua\/(.*)\.lua$/, '$1'))
