@@ -89,7 +89,7 @@ test('refuses a file of a newer schema', async (t) => {
   connection.close()
   t.match(await refusalOf(path), {
     code: 'misconfigured',
-    message: new RegExp(`${path} has schema version 999; .* supports up to 4`),
+    message: new RegExp(`${path} has schema version 999; .* supports up to 5`),
   })
 })
 
@@ -165,6 +165,7 @@ const WITHOUT_KINDS = `
   DROP INDEX jobs_by_turn; DROP INDEX jobs_by_owner; DROP INDEX jobs_by_lease;
   DROP TRIGGER tally_new; DROP TRIGGER tally_change; DROP TRIGGER tally_gone;
   ALTER TABLE jobs DROP COLUMN kind;
+  ALTER TABLE jobs DROP COLUMN cost_nano;
   CREATE INDEX jobs_by_turn ON jobs (owner, state, due_at, seq);
   CREATE INDEX jobs_by_owner ON jobs (owner, seq);
   CREATE INDEX jobs_by_lease ON jobs (due_at) WHERE state = 'processing';
