@@ -2,7 +2,7 @@
 // token is its own proof, as long as the secret that it was issued with is one of a key that may be used.
 //
 //   token   = "sk-sluice-token-" payload "." mac
-//   payload = JSON in base64url: e expiry (Unix seconds), n nonce, k digest of the key's secret, hidden, m models, c cap, o origin
+//   payload = JSON in base64url: e expiry (Unix seconds), n nonce, k digest of the key's secret, hidden, m models, c cap, o origin, u end user
 //   mac     = HMAC-SHA-256(signing key, payload) in base64url
 //   hidden  = digest xor HMAC-SHA-256(hiding key, nonce): a key of the configuration file may be short enough to be guessed by its digest
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
@@ -17,6 +17,8 @@ export type TokenClaims = {
   readonly models: readonly string[] | null
   /** Output tokens of each answer; null: no cap. */
   readonly maxOutputTokens: number | null
+  /** The end user for whom it asks; null: it names none. */
+  readonly user: string | null
   /** The only origin whose pages may use it; null: any that CORS allows. */
   readonly origin: string | null
 }
@@ -51,6 +53,7 @@ type Payload = {
   readonly m?: readonly string[]
   readonly c?: number
   readonly o?: string
+  readonly u?: string
 }
 
 /** Two keys from one secret, so that no use of it can stand for another. */
@@ -65,7 +68,7 @@ export class BrowserTokens {
   }
 
   /** Null as long as there is no secret to sign with. @throws invalid_request where it is longer than MAX_TOKEN_CHARS */
-  issue(digest: Buffer, { expiresAtMs, models, maxOutputTokens, origin }: TokenClaims): string | null {
+  issue(digest: Buffer, { expiresAtMs, models, maxOutputTokens, origin, user }: TokenClaims): string | null {
     const [keys] = this.#allKeys()
     if (keys === undefined) return null
     const nonce = Buffer.from(this.#options.random(NONCE_BYTES))
@@ -76,6 +79,7 @@ export class BrowserTokens {
       ...(models === null ? {} : { m: models }),
       ...(maxOutputTokens === null ? {} : { c: maxOutputTokens }),
       ...(origin === null ? {} : { o: origin }),
+      ...(user === null ? {} : { u: user }),
     }
     const text = Buffer.from(JSON.stringify(payload)).toString('base64url')
     const token = `${TOKEN_PREFIX}${text}.${sign(text, keys)}`
@@ -104,9 +108,10 @@ export class BrowserTokens {
 
 /** Only of what was signed here. */
 function decode(text: string, keys: Keys): BrowserToken {
-  const { e, n, k, m, c, o } = JSON.parse(Buffer.from(text, 'base64url').toString()) as Payload
+  const { e, n, k, m, c, o, u } = JSON.parse(Buffer.from(text, 'base64url').toString()) as Payload
   const digest = hidden(Buffer.from(k, 'base64url'), Buffer.from(n, 'base64url'), keys)
-  return { digest, expiresAtMs: e * MS_PER_SEC, models: m ?? null, maxOutputTokens: c ?? null, origin: o ?? null }
+  const narrower = { models: m ?? null, maxOutputTokens: c ?? null, origin: o ?? null, user: u ?? null }
+  return { digest, expiresAtMs: e * MS_PER_SEC, ...narrower }
 }
 
 /** Its own inverse. */

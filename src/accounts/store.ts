@@ -75,7 +75,8 @@ export type AccountCalls = {
    * @throws conflict where it has others; not_found for its key or team; invalid_request for its scope, or where there can be no budgets
    */
   createBudget(budget: NewBudget, by: By): Promise<{ readonly budget: BudgetStatus; readonly isNew: boolean }>
-  getBudget(name: string): Promise<BudgetStatus | null>
+  /** `user`: what one end user has used of it. @throws invalid_request where it tells none apart */
+  getBudget(name: string, user?: string | null): Promise<BudgetStatus | null>
   /** In the order of their names. */
   listBudgets(page: Page<string>): Promise<{ budgets: BudgetStatus[]; next: string | null }>
   /** @throws not_found, precondition_failed; invalid_request for the other unit */
@@ -88,7 +89,13 @@ export type AccountCalls = {
    */
   adjustBudget(
     name: string,
-    adjustment: { readonly amount: number; readonly unit: BudgetUnit; readonly reason: string },
+    adjustment: {
+      readonly amount: number
+      readonly unit: BudgetUnit
+      readonly reason: string
+      /** Whose part, of a budget that tells end users apart; absent for all others. */
+      readonly user?: string | null
+    },
     by: By,
   ): Promise<{ readonly id: string; readonly amount: number }>
   /** What event loops have settled, each batch once; `gone`: journals that have no file any more. */

@@ -48,6 +48,8 @@ const NOT_YET = GatewayError.shared('overloaded', {
   message: 'The account database cannot be reached.',
   retryAfterMs: LOOK_EVERY_MS,
 })
+const NEEDS_ONE_NODE =
+  'Budgets of end users hold on one node: with accounts.store: postgres they need accounts.singleNode: true.'
 
 /** Opens the database and serves it until the close message, or reports why it cannot. */
 export async function serveAccounts(
@@ -135,6 +137,7 @@ class AccountsThread {
       users: new UserNames(),
       isReserved: (name) => this.#reserved.has(name),
       noBudgets: database.shared === null || start.isSingleNode === true || Shared !== null ? null : NEEDS_REDIS,
+      noUserBudgets: Shared === null ? null : NEEDS_ONE_NODE,
       usageOf: (id) => this.#budgets.usage(id),
     }
     this.#shared = Shared === null ? null : new Shared({ start, writer: this.#budgets, nowMs, run: this.#run })
@@ -200,9 +203,13 @@ class AccountsThread {
   }
 
   #checkBudgets(): void {
-    const { noBudgets } = this.#ground
-    if (noBudgets === null || this.#budgets.ids.length === 0) return
-    throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
+    const { noBudgets, noUserBudgets } = this.#ground
+    if (noBudgets !== null && this.#budgets.ids.length > 0) {
+      throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
+    }
+    const [ofUsers] = noUserBudgets === null ? [] : this.#budgets.namesOfUsers
+    if (ofUsers === undefined) return
+    throw new GatewayError('misconfigured', { message: `accounts: ${ofUsers} is a budget of end users. ${noUserBudgets}` })
   }
 
   /** Adds what a process that was killed has left, before the directory is filled with what is spent. */

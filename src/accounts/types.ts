@@ -131,7 +131,10 @@ export type BudgetTerms = {
 
 export type NewBudget = BudgetTerms & {
   readonly name: string
-  /** `gateway`, `team:` or `key:` and a name or an id, `model:` and a glob, or `tag:` and a tag. */
+  /**
+   * `gateway`, `team:` or `key:` and a name or an id, `model:` and a glob, or `tag:` and a tag. For each end user apart: `user`, or
+   * `user:team:` or `user:key:` and a name or an id.
+   */
   readonly scope: string
 }
 
@@ -149,6 +152,8 @@ export type BudgetRecord = NewBudget & {
 export type BudgetStatus = BudgetRecord & {
   readonly spent: number
   readonly reserved: number
+  /** Of a budget that tells end users apart: how many have spent in the present window, all of which is in the sums. Null for all others. */
+  readonly users: number | null
   /** Null for a budget without windows. */
   readonly resetsAtMs: number | null
 }

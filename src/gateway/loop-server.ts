@@ -6,6 +6,7 @@ import { hasTryPage, needsKeys } from '../config/resolve/gateway-keys.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
 import { type Pipeline, QUEUE_HEADER } from '../pipeline/client.js'
+import { USER_HEADER } from '../pipeline/spending/end-user.js'
 import { WEB_SOCKET_APIS, WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
 import { createServer, type Server, type ServerOptions, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
@@ -50,6 +51,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     parameterHeaders: [
       TIMEOUT_HEADER,
       QUEUE_HEADER,
+      USER_HEADER,
       ...(loop.current.tracer === null ? [] : TRACE_HEADERS),
       ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
     ],

@@ -6,8 +6,9 @@ const SECRET = 'a secret of enough characters'
 const DIGEST = createHash('sha256').update('sk-sluice-key').digest()
 const CLAIMS: TokenClaims = {
   ...{ expiresAtMs: 700_000, models: ['fast', 'open*'], maxOutputTokens: 500, origin: 'https://app.example.com' },
+  user: 'user-17',
 }
-const BARE: TokenClaims = { expiresAtMs: 700_000, models: null, maxOutputTokens: null, origin: null }
+const BARE: TokenClaims = { expiresAtMs: 700_000, models: null, maxOutputTokens: null, origin: null, user: null }
 
 function tokensOf(...secrets: readonly (string | Uint8Array)[]): BrowserTokens {
   return new BrowserTokens({ secrets: () => secrets, nowMs: () => 100_000, random: randomBytes })

@@ -1,5 +1,7 @@
 // What every store of keys and teams must hold, whatever database keeps it: one suite, run over each of them.
 import { type Test, test } from 'tap'
+import { digestOfUser, userBudgetId } from '../../src/accounts/budgets/user-slots.js'
+import { windowAt, windowStartMs } from '../../src/accounts/budgets/windows.js'
 import { digestOf } from '../../src/accounts/secret.js'
 import { type AccountsEvent, type AccountsStore } from '../../src/accounts/store.js'
 import { type AuditRecord, MAX_SECRETS, type SpendBatch } from '../../src/accounts/types.js'
@@ -480,7 +482,7 @@ function budgetSuite(kind: string, open: OpenAccounts): void {
     for (const scope of ['key:none', 'team:app1']) {
       t.match(await rejectionOf(store.createBudget({ ...terms, name: 'x', scope }, BY)), { code: 'not_found' }, scope)
     }
-    for (const scope of ['', 'keys', 'user', 'model:']) {
+    for (const scope of ['', 'keys', 'users', 'user:', 'user:tag:x', 'model:']) {
       t.match(
         await rejectionOf(store.createBudget({ ...terms, name: 'x', scope }, BY)),
         { code: 'invalid_request' },
@@ -497,6 +499,38 @@ function budgetSuite(kind: string, open: OpenAccounts): void {
     await store.deleteTeam('blue', ANY)
     t.equal(await store.getBudget('b2'), null)
     t.ok(await store.getBudget('b3'))
+  })
+
+  test(`${kind}: a budget of end users tells them apart, over a restart too, and goes with its key`, async (t) => {
+    const { node, reopen } = await open(t)
+    const { store } = node
+    await store.createTeam(newTeam('blue'), BY)
+    await store.createKey(newKey('app1', { team: 'blue' }), BY)
+    const terms = { unit: 'usd', limit: 100, per: 'month' } as const
+    const { budget } = await store.createBudget({ ...terms, name: 'b1', scope: 'user:key:app1' }, BY)
+    t.match(budget, { scope: 'user:key:app1', users: 0, spent: 0 })
+    t.match(await store.createBudget({ ...terms, name: 'b2', scope: 'user:team:blue' }, BY), {
+      budget: { scope: 'user:team:blue' },
+    })
+    t.match(await store.createBudget({ ...terms, name: 'b3', scope: 'user' }, BY), { budget: { scope: 'user' } })
+    const start = windowStartMs('month', windowAt('month', Date.now()))
+    await store.addSpend([batchOf('j', 1, [userBudgetId(budget.id, digestOfUser('anna')), start, 40])], [])
+    const refund = { unit: 'usd', amount: -10, reason: 'gift' } as const
+    t.match(await rejectionOf(store.adjustBudget('b1', refund, BY)), { code: 'invalid_request', param: 'user' })
+    t.match(await rejectionOf(store.adjustBudget('b1', { ...refund, user: 'ben' }, BY)), { code: 'invalid_request' })
+    await store.adjustBudget('b1', { ...refund, amount: 5, user: 'ben' }, BY)
+    t.match(await store.getBudget('b1', 'ben'), { spent: 5, users: null })
+    const again = (await reopen()).store
+    t.match(await again.getBudget('b1', 'anna'), { spent: 40, users: null })
+    t.match(await again.getBudget('b1', 'cleo'), { spent: 0 })
+    t.match(await again.getBudget('b1'), { spent: 45, users: 2 })
+    await again.createBudget({ ...terms, name: 'b4', scope: 'gateway' }, BY)
+    t.match(await rejectionOf(again.getBudget('b4', 'anna')), { code: 'invalid_request', param: 'user' })
+    await again.deleteKey('app1', ANY)
+    t.equal(await again.getBudget('b1'), null)
+    await again.deleteTeam('blue', ANY)
+    t.equal(await again.getBudget('b2'), null)
+    t.ok(await again.getBudget('b3'))
   })
 
   test(`${kind}: budgets that are given with a key or team belong to it, and keep what was spent`, async (t) => {

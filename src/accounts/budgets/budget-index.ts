@@ -5,7 +5,11 @@ import { BUDGET_SLOT, type BudgetFacts, type BudgetMemory, decodeFacts, HEADER, 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT
 
 /** A budget and its place in the cells. */
-export type Known = BudgetFacts & { readonly slot: number }
+export type Known = BudgetFacts & {
+  readonly slot: number
+  /** The digest of the end user for whom it holds; absent for all others. */
+  readonly user?: string
+}
 
 /** Matches a glob with a name. Passed in: globs are routing's. */
 export type MatchesGlob = (glob: string, name: string) => boolean
@@ -66,6 +70,14 @@ export class BudgetIndex {
     for (const tag of new Set(tags)) found.push(...(this.#bySubject.get(`tag ${tag}`) ?? []))
     for (const known of this.#ofModels.values()) if (this.#matchesGlob(known.subject, model)) found.push(known)
     return found.length === 0 ? null : found.sort((a, b) => a.slot - b.slot)
+  }
+
+  /** Those that hold for each end user of a key, of its team or of the gateway; to be asked after `find` or `version`. */
+  ofUsers(keyId: string | null, teamId: string | null): readonly Known[] {
+    const found = [...(this.#bySubject.get('user ') ?? [])]
+    if (keyId !== null) found.push(...(this.#bySubject.get(`user ${keyId}`) ?? []))
+    if (teamId !== null) found.push(...(this.#bySubject.get(`user ${teamId}`) ?? []))
+    return found
   }
 
   /** Those of one key alone, in the order of their slots. */

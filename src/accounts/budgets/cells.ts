@@ -164,6 +164,7 @@ export class BudgetCells {
     this.#claim(slot, CLAIM.claimed, { window, amount: 0 })
     this.setElsewhere(slot, window, { spent, reserved: 0 })
     Atomics.store(this.#cells, at + CELL.reserved, this.#pack(window, 0))
+    Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.users, 0)
     Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.epoch, epoch | 0)
   }
 
@@ -182,8 +183,46 @@ export class BudgetCells {
     return Atomics.load(this.#ints, slot * CELL_INT.words + CELL_INT.holders) === 0
   }
 
+  /** After `close`: of the same owner as before. Only who has closed it may call it. */
+  reopen(slot: number, epoch: number): void {
+    Atomics.store(this.#ints, slot * CELL_INT.words + CELL_INT.epoch, epoch)
+  }
+
+  /** 0 where it is closed. */
+  epochOf(slot: number): number {
+    return Atomics.load(this.#ints, slot * CELL_INT.words + CELL_INT.epoch)
+  }
+
+  /** The latest window that any loop has seen. */
+  windowOf(slot: number): number {
+    return this.#window(slot * CELL.words)
+  }
+
+  /** Begins a window, unless it or a later one has begun. */
+  enter(slot: number, clockWindow: number): void {
+    this.#enter(slot * CELL.words, clockWindow)
+  }
+
+  /** One more user of a budget in a window; false where there are so many. Not to be called by two threads at once. */
+  countUser(slot: number, window: number, max: number): boolean {
+    const at = slot * CELL_INT.words
+    const users = this.usersIn(slot, window)
+    if (users >= max) return false
+    this.#ints[at + CELL_INT.usersWindow] = window
+    this.#ints[at + CELL_INT.users] = users + 1
+    return true
+  }
+
+  /** Users of a budget that were counted in a window. */
+  usersIn(slot: number, window: number): number {
+    const at = slot * CELL_INT.words
+    return this.#ints[at + CELL_INT.usersWindow] === window ? (this.#ints[at + CELL_INT.users] ?? 0) : 0
+  }
+
+  /** Those of a user have the limit of their budget: a number below 0 says which. */
   #limit(at: number): number {
-    return Number(Atomics.load(this.#cells, at + CELL.limit))
+    const limit = Number(Atomics.load(this.#cells, at + CELL.limit))
+    return limit >= 0 ? limit : Number(Atomics.load(this.#cells, (-1 - limit) * CELL.words + CELL.limit))
   }
 
   /** The most that this node may use of a window. */

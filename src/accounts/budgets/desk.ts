@@ -15,6 +15,7 @@ import {
   type Reservation,
   type Spender,
 } from './types.js'
+import { digestOfUser, UserSlots } from './user-slots.js'
 import { PresentWindows, windowAt, windowEndMs, windowStartMs } from './windows.js'
 
 /** Other loops may take what is left between the look and the reservation; then less is asked for. */
@@ -45,7 +46,10 @@ const MAX_MODELS = 64
 /** In place of the key of a caller without one, or with one of the configuration file. */
 const NO_ACCOUNT = Object.freeze({})
 
-type Sets = Map<string, BudgetSet | null>
+/** With the budgets that are in it. */
+type FoundSet = BudgetSet & { readonly budgets: readonly Known[] }
+
+type Sets = Map<string, FoundSet | null>
 
 export class LoopBudgets implements BudgetDesk {
   readonly #ground: Ground
@@ -55,11 +59,13 @@ export class LoopBudgets implements BudgetDesk {
   #version = 0
 
   constructor(options: DeskOptions) {
-    this.#ground = { ...options, cells: new BudgetCells(options.memory), windows: new PresentWindows() }
+    const cells = new BudgetCells(options.memory)
+    const users = new UserSlots(options.memory, cells, options.nowMs)
+    this.#ground = { ...options, cells, users, windows: new PresentWindows() }
     this.#index = new BudgetIndex(options.memory, options.matchesGlob)
   }
 
-  budgetsOf({ owner, accountIndex, model }: Spender): BudgetSet | null {
+  budgetsOf({ owner, accountIndex, model, user }: Spender): BudgetSet | null {
     const index = this.#index
     if (index.isEmpty) return null
     const account = accountIndex < 0 ? null : this.#ground.account(accountIndex)
@@ -70,6 +76,12 @@ export class LoopBudgets implements BudgetDesk {
       this.#version = version
       this.#sets = new WeakMap()
     }
+    const common = this.#commonOf(account, model)
+    return user === null ? common : this.#withUsers(common, account, user)
+  }
+
+  #commonOf(account: Account | null, model: string): FoundSet | null {
+    const index = this.#index
     const sets = this.#setsOf(account ?? NO_ACCOUNT)
     const name = index.hasModels ? model : ''
     const known = sets.get(name)
@@ -80,6 +92,20 @@ export class LoopBudgets implements BudgetDesk {
     return found
   }
 
+  /** Those of the user as well. */
+  #withUsers(common: FoundSet | null, account: Account | null, user: string): BudgetSet | null {
+    const own = this.#index.ofUsers(account?.id ?? null, account?.team?.id ?? null)
+    if (own.length === 0) return common
+    // Nodes do not know what a user spends elsewhere.
+    if (this.#ground.memory.shared !== null) return new UntoldBudgetSet(own)
+    const digest = digestOfUser(user)
+    const budgets = [...(common?.budgets ?? []), ...own.map((known) => ({ ...known, user: digest }))]
+    return new LoopBudgetSet(
+      this.#ground,
+      budgets.sort((a, b) => a.slot - b.slot),
+    )
+  }
+
   #setsOf(account: object): Sets {
     const known = this.#sets.get(account)
     if (known !== undefined) return known
@@ -88,7 +114,7 @@ export class LoopBudgets implements BudgetDesk {
     return sets
   }
 
-  #find(keyId: string | null, account: Account | null, model: string): BudgetSet | null {
+  #find(keyId: string | null, account: Account | null, model: string): FoundSet | null {
     const found = this.#index.find({ keyId, teamId: account?.team?.id ?? null, tags: account?.tags ?? [], model })
     if (found === null) return null
     const set = new LoopBudgetSet(this.#ground, found)
@@ -114,7 +140,11 @@ export class LoopBudgets implements BudgetDesk {
   }
 }
 
-type Ground = DeskOptions & { readonly cells: BudgetCells; readonly windows: PresentWindows }
+type Ground = DeskOptions & {
+  readonly cells: BudgetCells
+  readonly users: UserSlots
+  readonly windows: PresentWindows
+}
 
 class LoopBudgetSet implements BudgetSet {
   readonly countsMoney: boolean
@@ -129,10 +159,13 @@ class LoopBudgetSet implements BudgetSet {
 
   /** `isTrial`: a refusal is not counted. */
   reserve(need: Amount, want: Amount, isTrial = false): HeldReservation | BudgetRefusal {
-    const { cells, ledger } = this.#ground
+    const { users, ledger } = this.#ground
     const parts: Part[] = []
     // Those that were deleted since they were found no longer hold.
-    for (const known of this.budgets) if (cells.hold(known.slot, known.epoch)) parts.push(new Part(known))
+    for (const known of this.budgets) {
+      const held = users.hold(known)
+      if (held !== null) parts.push(new Part(held))
+    }
     const taken = take(this.#ground, parts, { need: whole(need), want: whole(want) })
     if (taken instanceof Part) return this.#refuse(parts, taken, isTrial)
     return new HeldReservation(this.#ground, { parts, entry: ledger.open(parts), held: taken })
@@ -144,6 +177,21 @@ class LoopBudgetSet implements BudgetSet {
     const { name, per, kind } = full.known
     if (!isTrial) counters.budgetRefused(kind)
     return { refused: true, budget: name, resetsAtMs: windowEndMs(per, windowAt(per, nowMs())), isUnavailable: false }
+  }
+}
+
+/** Budgets of which nobody can tell what is left: whatever falls under them is refused. */
+class UntoldBudgetSet implements BudgetSet {
+  readonly countsMoney: boolean
+  readonly #name: string
+
+  constructor(budgets: readonly Known[]) {
+    this.countsMoney = budgets.some(({ unit }) => unit === 'usd')
+    this.#name = budgets[0]?.name ?? ''
+  }
+
+  reserve(): BudgetRefusal {
+    return { refused: true, budget: this.#name, resetsAtMs: null, isUnavailable: true }
   }
 }
 

@@ -5,7 +5,8 @@
 //   changed  Int32      a ring of the slots that changed last: change n is at n modulo its length
 //   slots    Int32      of each slot: version, 0 while it is free | bytes of its record
 //   records  Uint8      of each slot: what the budget is, as JSON without the names of its members
-//   cells               of each slot, one line of a processor's cache: limit | used | reserved as BigInt64, window | epoch | holders as Int32
+//   users    Int32      who has the cells behind those of the slots (user-slots.ts)
+//   cells               of each slot, and then of each end user that budgets tell apart, one line of a processor's cache: limit | used | reserved as BigInt64, window | epoch | holders as Int32
 //   claims   BigInt64   of each slot, where nodes share budgets: claimed | elsewhere spent | reserved | refunded, each with its window
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit } from '../types.js'
 
@@ -17,6 +18,11 @@ export type BudgetMemory = {
   readonly slots: SharedArrayBuffer
   readonly records: SharedArrayBuffer
   readonly cells: SharedArrayBuffer
+  readonly users: {
+    readonly state: SharedArrayBuffer
+    readonly heads: SharedArrayBuffer
+    readonly entries: SharedArrayBuffer
+  }
   /** Null: no other node spends from these budgets. */
   readonly shared: SharedClaims | null
 }
@@ -33,8 +39,10 @@ export const BUDGET_SLOT = Object.freeze({ version: 0, bytes: 1, words: 2 })
 /** Places of BigInt64. */
 export const CELL = Object.freeze({ limit: 0, used: 1, reserved: 2, words: 8 })
 /** Places of Int32 in the same line, behind them: a call for one of these takes half the time and allocates nothing. */
-export const CELL_INT = Object.freeze({ window: 6, epoch: 7, holders: 8, words: 16 })
+export const CELL_INT = Object.freeze({ window: 6, epoch: 7, holders: 8, users: 9, usersWindow: 10, words: 16 })
 export const CLAIM = Object.freeze({ claimed: 0, spent: 1, reserved: 2, refunded: 3, words: 4 })
+export const USER_STATE = Object.freeze({ lock: 0, used: 1, hand: 2, epoch: 3, words: 4 })
+export const USER_ENTRY = Object.freeze({ next: 0, slot: 1, epoch: 2, period: 3, digest: 4, words: 8 })
 /** A loop that is further behind reads all slots again. */
 export const RING = 1024
 /** A name and a subject of MAX_SUBJECT characters, each of which JSON may write as six bytes. */
@@ -44,9 +52,11 @@ export const MAX_SUBJECT = 128
 /** For each key; further budgets belong to teams, tags and models. Pages that are never written take no memory. */
 const BUDGETS_PER_KEY = 2
 const FURTHER_BUDGETS = 1024
+/** End users with requests in present windows, over all budgets that tell them apart. Pages that are never written take no memory. */
+const MAX_USERS = 262_144
 
 /** To what a budget applies. */
-export const SUBJECT_KINDS = ['gateway', 'team', 'key', 'model', 'tag'] as const
+export const SUBJECT_KINDS = ['gateway', 'team', 'key', 'model', 'tag', 'user'] as const
 export type SubjectKind = (typeof SUBJECT_KINDS)[number]
 
 /** A budget as event loops know it. */
@@ -54,7 +64,7 @@ export type BudgetFacts = {
   readonly id: string
   readonly name: string
   readonly kind: SubjectKind
-  /** The id of a team or key, the glob of models, a tag; empty for the gateway. */
+  /** The id of a team or key, the glob of models, a tag; empty for the gateway. Of `user`: of whose requests, in the same way. */
   readonly subject: string
   readonly per: BudgetPeriod
   readonly unit: BudgetUnit
@@ -62,8 +72,11 @@ export type BudgetFacts = {
   readonly epoch: number
 }
 
-/** Memory for the budgets of so many keys, all of it free. `node`: the id of this one of several; null for the only one. */
-export function createBudgetMemory(maxKeys: number, node: string | null = null): BudgetMemory {
+/**
+ * Memory for the budgets of so many keys, all of it free. `node`: the id of this one of several; null for the only one. `maxUsers`: of
+ * all budgets that tell end users apart.
+ */
+export function createBudgetMemory(maxKeys: number, node: string | null = null, maxUsers = MAX_USERS): BudgetMemory {
   const maxBudgets = maxKeys * BUDGETS_PER_KEY + FURTHER_BUDGETS
   const words = (count: number) => new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)
   const longWords = (count: number) => new SharedArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT)
@@ -73,8 +86,13 @@ export function createBudgetMemory(maxKeys: number, node: string | null = null):
     changed: words(RING),
     slots: words(maxBudgets * BUDGET_SLOT.words),
     records: new SharedArrayBuffer(maxBudgets * RECORD_BYTES),
-    cells: longWords(maxBudgets * CELL.words),
+    cells: longWords((maxBudgets + maxUsers) * CELL.words),
     shared: node === null ? null : { node, claims: longWords(maxBudgets * CLAIM.words) },
+    users: {
+      state: words(USER_STATE.words),
+      heads: words(2 ** Math.ceil(Math.log2(maxUsers))),
+      entries: words(maxUsers * USER_ENTRY.words),
+    },
   }
 }
 

@@ -3,6 +3,7 @@
 import { GatewayError } from '../../errors.js'
 import { BudgetCells, type CellUsage } from './cells.js'
 import { BUDGET_SLOT, type BudgetFacts, type BudgetMemory, encodeFacts, HEADER, RECORD_BYTES, RING } from './memory.js'
+import { partsOfBudgetId, UserSlots, type UsersBudget } from './user-slots.js'
 import { windowAt } from './windows.js'
 
 /** A budget of the database; `spent`: in the window of the clock, as far as the database knows. */
@@ -15,6 +16,8 @@ export type StoredBudget = Omit<BudgetFacts, 'epoch'> & {
   readonly plus: number
   readonly minus: number
   readonly startMs: number
+  /** Of a budget that tells end users apart: by the digest of each. */
+  readonly users?: readonly { readonly digest: string; readonly spent: number }[]
 }
 
 /** Of a budget that is not from the database: whatever that says is later. */
@@ -22,6 +25,9 @@ export const UNKNOWN_TERMS = Object.freeze({ version: 0, plus: 0, minus: 0, star
 
 /** How much an operator has added; below 0 for a refund. */
 export type Adjusted = { readonly id: string; readonly amount: number }
+
+/** What is used of a budget; `users`: so many have their own part of it in this window, and the rest is the sum of all. */
+export type BudgetUse = CellUsage & { readonly users?: number }
 
 export type Listed = { readonly slot: number; readonly facts: BudgetFacts }
 
@@ -34,6 +40,7 @@ export class BudgetWriter {
   readonly #slots: Int32Array
   readonly #records: Uint8Array
   readonly #cells: BudgetCells
+  readonly #users: UserSlots
   readonly #nowMs: () => number
   readonly #listed = new Map<string, Listed>()
   /** In the order in which they became free. */
@@ -48,6 +55,7 @@ export class BudgetWriter {
     this.#slots = new Int32Array(memory.slots)
     this.#records = new Uint8Array(memory.records)
     this.#cells = new BudgetCells(memory)
+    this.#users = new UserSlots(memory, this.#cells, nowMs)
     this.#nowMs = nowMs
   }
 
@@ -63,12 +71,17 @@ export class BudgetWriter {
   /** Ids of budgets of these keys and teams. */
   idsOf(subjects: ReadonlySet<string>): string[] {
     return [...this.#listed.values()].flatMap(({ facts: { id, kind, subject } }) =>
-      (kind === 'key' || kind === 'team') && subjects.has(subject) ? [id] : [],
+      (kind === 'key' || kind === 'team' || kind === 'user') && subjects.has(subject) ? [id] : [],
     )
   }
 
   get ids(): string[] {
     return [...this.#listed.keys()]
+  }
+
+  /** Those that hold for each end user apart. */
+  get namesOfUsers(): string[] {
+    return [...this.#listed.values()].flatMap(({ facts: { kind, name } }) => (kind === 'user' ? [name] : []))
   }
 
   has(id: string): boolean {
@@ -101,7 +114,8 @@ export class BudgetWriter {
     return this.#listed.get(id) ?? null
   }
 
-  #open({ id, name, kind, subject, per, unit, limit, spent }: StoredBudget): void {
+  #open({ limit, spent, users = [], ...stored }: StoredBudget): void {
+    const { id, name, kind, subject, per, unit } = stored
     this.check(1)
     const slot = this.#take()
     this.#epoch += 1
@@ -110,6 +124,11 @@ export class BudgetWriter {
     this.#listed.set(facts.id, listed)
     const window = windowAt(facts.per, this.#nowMs())
     this.#cells.open(slot, { epoch: this.#epoch, limit, window, spent })
+    const own = { slot, epoch: this.#epoch, per: facts.per }
+    // What has no room counts with what all further users share. Where nodes share budgets, none holds for each user.
+    for (const user of this.#memory.shared === null ? users : []) {
+      if (!this.#users.seed(own, user.digest, user.spent)) this.#cells.charge(slot, window, user.spent)
+    }
     const bytes = encodeFacts(listed.facts)
     this.#records.set(bytes, slot * RECORD_BYTES)
     Atomics.store(this.#slots, slot * BUDGET_SLOT.words + BUDGET_SLOT.bytes, bytes.length)
@@ -126,16 +145,37 @@ export class BudgetWriter {
     this.#publish(listed.slot, 0)
   }
 
-  /** Adds to what is spent in the present window. */
+  /** Adds to what is spent in the present window. `id`: of a budget, or of the part of it that is a user's. */
   adjust({ id, amount }: Adjusted): void {
-    const listed = this.#listed.get(id)
-    if (listed !== undefined) this.#cells.charge(listed.slot, this.#windowOf(listed), amount)
+    const { budgetId, digest } = partsOfBudgetId(id)
+    const listed = this.#listed.get(budgetId)
+    if (listed === undefined) return
+    const place = digest === null ? null : this.#users.of(ownOf(listed), digest)
+    this.#cells.charge((place ?? listed).slot, this.#windowOf(listed), amount)
   }
 
-  /** Null for a budget that is not there. */
-  usage(id: string): CellUsage | null {
-    const listed = this.#listed.get(id)
-    return listed === undefined ? null : this.#cells.usage(listed.slot, this.#windowOf(listed))
+  /** Null for a budget that is not there. `id`: of a budget, or of the part of it that is a user's. */
+  usage(id: string): BudgetUse | null {
+    const { budgetId, digest } = partsOfBudgetId(id)
+    const listed = this.#listed.get(budgetId)
+    if (listed === undefined) return null
+    const window = this.#windowOf(listed)
+    const use = this.#cells.usage(listed.slot, window)
+    if (listed.facts.kind !== 'user') return use
+    if (digest === null) return this.#sumOfUsers(listed, use)
+    const place = this.#users.peek(ownOf(listed), digest)
+    return place === null ? { ...use, spent: 0, reserved: 0 } : this.#cells.usage(place.slot, window)
+  }
+
+  #sumOfUsers(listed: Listed, shared: CellUsage): BudgetUse {
+    const { limit, window } = shared
+    let { spent, reserved } = shared
+    for (const slot of this.#users.placesOf(ownOf(listed))) {
+      const use = this.#cells.usage(slot, window)
+      spent += use.spent
+      reserved += use.reserved
+    }
+    return { limit, window, spent, reserved, users: this.#cells.usersIn(listed.slot, window) }
   }
 
   #windowOf({ facts }: Listed): number {
@@ -164,4 +204,8 @@ export class BudgetWriter {
       if (slot !== undefined) return slot
     }
   }
+}
+
+function ownOf({ slot, facts: { epoch, per } }: Listed): UsersBudget {
+  return { slot, epoch, per }
 }

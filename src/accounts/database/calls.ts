@@ -34,7 +34,7 @@ export function callsOver(db: Database, ground: Ground): AccountCalls {
     updateTeam: (name, patch, change) => teams.update(name, patch, change),
     deleteTeam: (name, change) => teams.delete(name, change),
     createBudget: (budget, by) => budgets.create(budget, by),
-    getBudget: (name) => budgets.get(name),
+    getBudget: (name, user) => budgets.get(name, user),
     listBudgets: (page) => budgets.list(page),
     updateBudget: (name, terms, change) => budgets.update(name, terms, change),
     deleteBudget: (name, change) => budgets.delete(name, change),

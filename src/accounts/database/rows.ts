@@ -1,7 +1,7 @@
 // What stands in the rows of keys and teams, as records and back. Lists and maps are JSON texts, yes and no are 1 and 0.
 import { type Kysely, type Selectable } from 'kysely'
 import { type GatewayError } from '../../errors.js'
-import { type CellUsage } from '../budgets/cells.js'
+import { type BudgetUse } from '../budgets/writer.js'
 import { type RandomBytes } from '../secret.js'
 import {
   type BudgetTerms,
@@ -60,8 +60,10 @@ export type Ground = {
   readonly isReserved: (name: string) => boolean
   /** Why there can be no budgets; null: there can. */
   readonly noBudgets: string | null
+  /** Why none of them can hold for each end user apart; null: they can. */
+  readonly noUserBudgets: string | null
   /** What event loops have spent and reserved of a budget; null where they do not know it yet. */
-  readonly usageOf: (budgetId: string) => CellUsage | null
+  readonly usageOf: (budgetId: string) => BudgetUse | null
 }
 
 export type LimitColumns = Pick<KeyTable, 'requests_per_minute' | 'tokens_per_minute' | 'concurrency'>

@@ -17,8 +17,9 @@ import { Name, pageFields, storeOf, unknown } from './records.js'
 
 const NANO_PER_USD = 1_000_000_000
 const MAX_USD = MAX_BUDGET / NANO_PER_USD
-const MAX_SCOPE = MAX_SUBJECT + 'model:'.length
+const MAX_SCOPE = MAX_SUBJECT + 'user:team:'.length
 const MAX_REASON = 512
+const MAX_USER = 256
 /** Of a key or team: one for each unit and period. */
 const MAX_INLINE = BUDGET_PERIODS.length * 2
 
@@ -43,7 +44,10 @@ const ShownBudget = Type.Object({
   tokens: Type.Optional(Tokens),
   spent: Type.Number({ description: 'In the present window, in dollars or tokens' }),
   reserved: Type.Number({ description: 'Held by requests that are running' }),
-  left: Type.Number(),
+  left: nullable(Type.Number({ description: 'Null where each end user has an amount left of its own' })),
+  users: nullable(
+    Type.Integer({ description: 'End users that have spent in the present window, where they are told apart' }),
+  ),
   resetsAt: nullable(Time),
   createdAt: Time,
 })
@@ -53,7 +57,8 @@ const NewBudgetBody = Type.Object(
     scope: Type.String({
       minLength: 1,
       maxLength: MAX_SCOPE,
-      description: '`gateway`, `team:<name>`, `key:<name>`, `model:<glob>` or `tag:<tag>`',
+      description:
+        '`gateway`, `team:<name>`, `key:<name>`, `model:<glob>` or `tag:<tag>`; for each end user apart `user`, `user:team:<name>` or `user:key:<name>`',
     }),
     per: Per,
     timezone: Type.Enum(['UTC'], { default: 'UTC' }),
@@ -66,14 +71,21 @@ const BudgetPatchBody = Type.Object(
   { usd: Type.Optional(Usd), tokens: Type.Optional(Tokens) },
   { additionalProperties: false },
 )
+const EndUser = Type.String({
+  minLength: 1,
+  maxLength: MAX_USER,
+  description: 'An end user, of a budget that tells them apart',
+})
 const AdjustBody = Type.Object(
   {
     usd: Type.Optional(Type.Number({ minimum: -MAX_USD, maximum: MAX_USD, description: 'Negative for a refund' })),
     tokens: Type.Optional(Type.Integer({ minimum: -MAX_BUDGET, maximum: MAX_BUDGET })),
     reason: Type.String({ minLength: 1, maxLength: MAX_REASON, description: 'For the audit' }),
+    user: Type.Optional(EndUser),
   },
   { additionalProperties: false },
 )
+const BudgetQuery = Type.Object({ user: Type.Optional(EndUser) }, { additionalProperties: false })
 const BudgetPage = Type.Object(pageFields, { additionalProperties: false })
 const UNKNOWN = refused('There is no such budget.')
 const STALE = refused('It was changed since the ETag in If-Match was read.')
@@ -118,11 +130,11 @@ export function budgetRoutes(context: AdminContext): AdminRoute[] {
       },
     }),
     adminRoute({
-      ...{ ...row, method: 'GET', path: '/admin/v1/budgets/:name', role: 'read' },
-      summary: 'Get a budget',
+      ...{ ...row, method: 'GET', path: '/admin/v1/budgets/:name', role: 'read', query: BudgetQuery },
+      summary: 'Get a budget, or what one end user has spent of it',
       answers: { 200: { description: 'The budget', schema: ShownBudget, headers: ['etag'] }, 404: UNKNOWN },
-      async act({ name }) {
-        const budget = (await context.accounts()?.getBudget(name)) ?? null
+      async act({ name, query: { user = null } }) {
+        const budget = (await context.accounts()?.getBudget(name, user)) ?? null
         if (budget === null) throw unknown('budget')
         return { status: 200, body: shown(budget), headers: etagOf(budget.version) }
       },
@@ -163,12 +175,12 @@ export function budgetRoutes(context: AdminContext): AdminRoute[] {
         200: { description: 'The budget as it is now', schema: ShownBudget, headers: ['etag'] },
         ...{ 404: UNKNOWN, 409: NO_STORE },
       },
-      async act({ name, body: { usd, tokens, reason }, operator: { name: by } }) {
+      async act({ name, body: { usd, tokens, reason, user = null }, operator: { name: by } }) {
         const store = storeOf(context)
         const { unit, amount } = readAmount({ usd, tokens }, '')
-        const before = await store.getBudget(name)
-        await store.adjustBudget(name, { unit, amount, reason }, { by })
-        const after = await store.getBudget(name)
+        const before = await store.getBudget(name, user)
+        await store.adjustBudget(name, { unit, amount, reason, user }, { by })
+        const after = await store.getBudget(name, user)
         if (after === null) throw unknown('budget')
         const spent = { before: before?.spent ?? null, after: after.spent }
         const changes = { before: { spent: spent.before }, after: { spent: spent.after, reason } }
@@ -212,12 +224,14 @@ function invalid(param: string, problem: string): GatewayError {
   return new GatewayError('invalid_request', { message: `${param}: ${problem}`, param })
 }
 
-function shown({ id, name, scope, per, unit, limit, spent, reserved, resetsAtMs, createdAtMs }: BudgetStatus): object {
+function shown(budget: BudgetStatus): object {
+  const { id, name, scope, per, unit, limit, spent, reserved, users, resetsAtMs, createdAtMs } = budget
   return {
     ...{ id, name, scope, per, timezone: 'UTC', [unit]: inUnit(limit, unit) },
     spent: inUnit(spent, unit),
     reserved: inUnit(reserved, unit),
-    left: inUnit(Math.max(0, limit - spent - reserved), unit),
+    left: users !== null ? null : inUnit(Math.max(0, limit - spent - reserved), unit),
+    users,
     resetsAt: resetsAtMs === null ? null : timeText(resetsAtMs),
     createdAt: timeText(createdAtMs),
   }

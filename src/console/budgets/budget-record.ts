@@ -9,13 +9,15 @@ export type BudgetRecord = {
   readonly tokens?: number
   readonly spent: number
   readonly reserved: number
-  readonly left: number
+  /** Null where each end user has an amount left of its own. */
+  readonly left: number | null
   readonly resetsAt: string | null
   readonly createdAt: string
 }
 
 /** `$12.50` or `12,345 tok`, by the unit of the budget. */
-export function amountOf({ usd }: Pick<BudgetRecord, 'usd'>, amount: number): string {
+export function amountOf({ usd }: Pick<BudgetRecord, 'usd'>, amount: number | null): string {
+  if (amount === null) return '–'
   return usd === undefined ? `${count(amount)} tok` : money(amount)
 }
 
@@ -49,15 +51,21 @@ const GATEWAY = 'gateway'
 
 /** From 0 to 1: what is spent, and what is reserved beside it. */
 export function sharesOf(budget: BudgetRecord): { readonly spent: number; readonly reserved: number } {
+  if (budget.left === null) return { spent: 0, reserved: 0 }
   const limit = limitOf(budget)
   const spent = limit === 0 ? 1 : Math.min(1, Math.max(0, budget.spent / limit))
   const reserved = limit === 0 ? 0 : Math.min(1 - spent, Math.max(0, budget.reserved / limit))
   return { spent, reserved }
 }
 
+/** Nothing is left of it. */
+export function isUsedUp({ left }: Pick<BudgetRecord, 'left'>): boolean {
+  return left !== null && left <= 0
+}
+
 /** How full it is, for its look: `fine`, `noted` from four fifths on, `bad` where nothing is left. */
 export function fillOf(budget: BudgetRecord): 'fine' | 'noted' | 'bad' {
-  if (budget.left <= 0) return 'bad'
+  if (isUsedUp(budget)) return 'bad'
   const { spent, reserved } = sharesOf(budget)
   return spent + reserved >= NEARLY_FULL ? 'noted' : 'fine'
 }

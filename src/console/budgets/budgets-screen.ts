@@ -10,7 +10,7 @@ import { startTicker } from '../shell/ticker.js'
 import { visibleText } from '../visible-text.js'
 import { openBudgetDialog } from './budget-dialog.js'
 import { openBudget } from './budget-page.js'
-import { amountOf, type BudgetRecord, fillOf, limitOf, sharesOf } from './budget-record.js'
+import { amountOf, type BudgetRecord, fillOf, isUsedUp, limitOf, sharesOf } from './budget-record.js'
 
 type Listed = { readonly data: readonly BudgetRecord[]; readonly next: string | null }
 
@@ -48,7 +48,7 @@ function openBudgets({ api, who, tellTrouble }: ScreenGround, { query }: Place):
       const { data, next } = await api.get<Listed>(withQuery('/budgets', { limit: LIMIT }), signal)
       const shown = scope === '' ? data : data.filter((budget) => budget.scope === scope)
       await table.show(shown)
-      const empty = shown.filter(({ left }) => left <= 0).length
+      const empty = shown.filter(isUsedUp).length
       const said = shown.length === 0 ? 'There are no budgets.' : `${shown.length} in all, ${empty} used up.`
       setText(summary, next === null ? said : `${said} The first ones are shown.`)
     },

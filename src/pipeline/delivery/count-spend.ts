@@ -4,6 +4,7 @@ import { type RollupCounts } from '../../accounts/rollups/types.js'
 import { type Usage } from '../../model/usage.js'
 import { type ExchangeRecord } from '../../telemetry/records.js'
 import { type ExchangeView } from '../exchange.js'
+import { trustedUserOf } from '../spending/end-user.js'
 
 /**
  * What one call adds. A class of its own: its numbers are small, those of the sums are not, and V8 (11.3) migrates each object of a shape
@@ -49,7 +50,8 @@ export function countExchange(exchange: ExchangeView, { provider, outcome }: Exc
   count(exchange, provider, counts)
 }
 
-function count({ request, decoded, context }: ExchangeView, provider: string | null, counts: RollupCounts): void {
+function count(exchange: ExchangeView, provider: string | null, counts: RollupCounts): void {
+  const { request, decoded, context } = exchange
   const { owner, name, account } = request.key
   if (owner === null || name === null) return
   context.rollups?.add(
@@ -62,7 +64,7 @@ function count({ request, decoded, context }: ExchangeView, provider: string | n
       model: provider === null ? '' : (decoded?.facts.model ?? ''),
       provider: provider ?? '',
       tags: account?.tags ?? NO_TAGS,
-      user: account?.trustUser === true ? (decoded?.facts.endUser ?? null) : null,
+      user: trustedUserOf(exchange),
     },
     counts,
   )

@@ -1,8 +1,10 @@
 // What the log and the metrics get of a request at its end, whether it became an exchange or was rejected before.
+
 import { type ExchangeRecord, type RequestTrace, type Transport } from '../../telemetry/records.js'
 import { connectMs, NO_ATTEMPT } from '../attempt-state.js'
 import { type Rejection } from '../client.js'
 import { type Ending, type ExchangeView } from '../exchange.js'
+import { endUserOf } from '../spending/end-user.js'
 import { overheadMs } from './answer.js'
 
 /** The facts of a request that are recorded as received. */
@@ -32,7 +34,7 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     transport: parts.transport,
     keyName: request.key?.name ?? null,
     model: exchange?.decoded?.facts.model ?? null,
-    endUser: exchange?.decoded?.facts.endUser ?? null,
+    endUser: exchange === null ? null : endUserOf(exchange),
     provider: target?.provider ?? null,
     targetModel: target?.model ?? null,
     outcome: ending.outcome,

@@ -9,6 +9,7 @@ import { type PipelineContext } from '../context.js'
 import { costsNothing, ratesFor } from '../delivery/cost.js'
 import { type ExchangeView } from '../exchange.js'
 import { amountFor, boundOf, payableOutput } from '../spending/bound.js'
+import { trustedUserOf } from '../spending/end-user.js'
 import { Hold } from '../spending/hold.js'
 import { Learned, type ModelUse } from '../spending/learned.js'
 
@@ -33,8 +34,7 @@ export function budgetsFor(exchange: ExchangeView, { facts }: DecodedRequest): B
     owner: key.owner,
     accountIndex: key.account === undefined ? -1 : key.index,
     model: facts.model,
-    // Only an application that is trusted to say so: anyone else could spend what is another user's.
-    user: key.account?.trustUser === true ? (facts.endUser ?? null) : null,
+    user: trustedUserOf(exchange),
   })
   if (set?.countsMoney === true && facts.raw !== undefined) {
     throw new GatewayError('forbidden', {

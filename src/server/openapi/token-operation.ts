@@ -13,6 +13,11 @@ const CLAIMS: JsonObject = {
     minimum: 16,
     description: 'Output tokens of each answer at most; null for no cap',
   },
+  user: {
+    type: ['string', 'null'],
+    maxLength: 256,
+    description: 'The end user for whom it asks; of keys with trustUser only',
+  },
   origin: {
     type: ['string', 'null'],
     description: 'The only origin whose pages may use the token; null for any that CORS allows',
@@ -25,6 +30,7 @@ const EXAMPLE = {
   models: ['fast'],
   maxOutputTokens: 2000,
   origin: 'https://app.example.com',
+  user: 'user-17',
 }
 
 export const TOKEN_OPERATION: JsonObject = {

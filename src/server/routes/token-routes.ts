@@ -14,8 +14,9 @@ const MAX_MODEL_CHARS = 256
 /** The least that a provider's API accepts as a cap. */
 const MIN_OUTPUT_TOKENS = 16
 const MAX_OUTPUT_TOKENS = 10_000_000
+const MAX_USER_CHARS = 256
 const MS_PER_SEC = 1000
-const MEMBERS: ReadonlySet<string> = new Set(['expiresInSeconds', 'models', 'maxOutputTokens', 'origin'])
+const MEMBERS: ReadonlySet<string> = new Set([...['expiresInSeconds', 'models', 'maxOutputTokens', 'origin', 'user']])
 const NOT_STORED = [['cache-control', 'no-store']] as const
 
 /** Issues a token for the caller's key. It counts as one request of the key's limits. */
@@ -37,6 +38,9 @@ async function issue(exchange: HttpExchange, key: KeyIdentity, body: Uint8Array)
   const { tokens, jobs } = exchange.view
   const nowMs = Date.now()
   const claims = readClaims(parseRequestBody(body).json, nowMs)
+  if (claims.user !== null && key.account?.trustUser !== true) {
+    throw invalid('user', 'may be named by keys of the account database with trustUser only.')
+  }
   const counting = jobs.countRequest(key)
   if (counting !== null) await counting
   const token = tokens?.issue(digestOf(key), claims) ?? null
@@ -61,7 +65,7 @@ function readClaims(asked: JsonObject, nowMs: number): TokenClaims {
   for (const name of Object.keys(asked)) {
     if (!MEMBERS.has(name)) throw invalid(name, `is not known; accepted are ${[...MEMBERS].join(', ')}.`)
   }
-  const { expiresInSeconds = DEFAULT_SEC, models = null, maxOutputTokens = null, origin = null } = asked
+  const { expiresInSeconds = DEFAULT_SEC, models = null, maxOutputTokens = null, origin = null, user = null } = asked
   const seconds = readInteger('expiresInSeconds', expiresInSeconds, [1, MAX_SEC])
   return {
     expiresAtMs: Math.floor(nowMs / MS_PER_SEC + seconds) * MS_PER_SEC,
@@ -71,6 +75,7 @@ function readClaims(asked: JsonObject, nowMs: number): TokenClaims {
         ? null
         : readInteger('maxOutputTokens', maxOutputTokens, [MIN_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS]),
     origin: origin === null ? null : readOrigin(origin),
+    user: user === null ? null : readUser(user),
   }
 }
 
@@ -89,6 +94,11 @@ function readModels(value: JsonValue): string[] {
     names.every((name) => name !== '' && name.length <= MAX_MODEL_CHARS)
   if (isValid) return names
   throw invalid('models', `must be 1 to ${MAX_MODELS} names or globs of 1 to ${MAX_MODEL_CHARS} characters.`)
+}
+
+function readUser(value: JsonValue): string {
+  if (typeof value === 'string' && value !== '' && value.length <= MAX_USER_CHARS) return value
+  throw invalid('user', `must be the id of an end user, of 1 to ${MAX_USER_CHARS} characters.`)
 }
 
 /** As browsers write it in their requests. */

@@ -243,3 +243,41 @@ test('the holder of a key sees what is used of its own budgets as it is now', as
   rig.writer.remove('budget_own')
   t.same(loop.usageOf('key_0'), [])
 })
+
+test('a budget of end users holds for each of them apart, and only where the request names one', async (t) => {
+  const rig = new BudgetRig()
+  rig.account({ team: { id: 'team_blue', name: 'blue', models: ['*'], limits: rig.account().limits } })
+  const charges: Charge[] = []
+  const ledger: DeskOptions['ledger'] = {
+    open: (all) => {
+      charges.push(...all.map((each) => ({ ...each })))
+      return { segment: null, n: 0 } as never
+    },
+    extend: () => undefined,
+    settle: () => undefined,
+  }
+  const [loop, second] = [rig.loop(ledger), rig.loop()]
+  rig.writer.put(budget('all', 100, { kind: 'user' }))
+  rig.writer.put(budget('team', 1000, { kind: 'user', subject: 'team_blue' }))
+  rig.writer.put(budget('key', 70, { kind: 'user', subject: 'key_0' }))
+  const setOf = (desk: typeof loop, user: string | null, index = 1) =>
+    desk.budgetsOf({ owner: rig.accounts[index]?.id ?? null, accountIndex: index, model: 'fast', user })
+  t.equal(setOf(loop, null), null)
+  const anna = setOf(loop, 'anna')
+  if (anna === null) throw new Error('no budget holds')
+  const held = reserved(anna, amount(10), amount(80))
+  t.match(charges, [{ budgetId: /^budget_all\/[\w-]{22}$/ }, { budgetId: /^budget_team\/[\w-]{22}$/ }])
+  t.match(setOf(second, 'anna')?.reserve(amount(30), amount(30)), { refused: true, budget: 'all' })
+  t.same(rig.refusals, ['user'])
+  t.match(setOf(second, 'ben')?.reserve(amount(100), amount(100)), { held: amount(100) })
+  t.match(setOf(second, 'cleo', 0)?.reserve(amount(10), amount(100)), { held: amount(70) }, 'of another key')
+  t.equal(held.extend(amount(50)), true)
+  t.same(held.held, amount(100), 'as much as is left')
+  held.settle(amount(120))
+  t.equal(rig.debt, 20, 'of the one budget that had no more')
+  t.same(rig.writer.usage('budget_all')?.spent, 120)
+  rig.nowMs += DAY_MS
+  t.match(anna.reserve(amount(10), amount(50)), { held: amount(50) }, 'the same set in the next window')
+  rig.writer.remove('budget_all')
+  t.match(anna.reserve(amount(10), amount(500)), { held: amount(500) }, 'a deleted budget holds for nobody')
+})

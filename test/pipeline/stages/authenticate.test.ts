@@ -244,7 +244,7 @@ function tokensOf(rig: AccountRig): BrowserTokens {
   return new BrowserTokens({ secrets: () => ['a secret of tests'], nowMs: () => rig.nowMs, random: randomBytes })
 }
 
-const NO_CLAIMS = { models: null, maxOutputTokens: null, origin: null }
+const NO_CLAIMS = { models: null, maxOutputTokens: null, origin: null, user: null }
 
 test('a browser token is its key as it is now, narrowed, until the secret that issued it ends', (t) => {
   const rig = new AccountRig()

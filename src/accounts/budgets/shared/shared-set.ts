@@ -32,11 +32,13 @@ const MAX_TRIES = 10
 
 export class SharedBudgetSet implements BudgetSet {
   readonly countsMoney: boolean
+  readonly budgets: readonly Known[]
   readonly #set: LocalSet
   readonly #ask: ClaimAsker
 
   constructor(set: LocalSet, ask: ClaimAsker) {
     this.countsMoney = set.countsMoney
+    this.budgets = set.budgets
     this.#set = set
     this.#ask = ask
   }
@@ -48,7 +50,7 @@ export class SharedBudgetSet implements BudgetSet {
   }
 
   async #askFor(need: Amount, want: Amount): Promise<Reserved> {
-    const wants = wantsOf(this.#set.budgets, want)
+    const wants = wantsOf(this.budgets, want)
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const granted = await this.#ask(wants)
       if (granted === 'away') return this.#unavailable()
@@ -62,11 +64,11 @@ export class SharedBudgetSet implements BudgetSet {
   }
 
   #shared(reservation: LocalReservation): SharedReservation {
-    return new SharedReservation(reservation, this.#set.budgets, this.#ask)
+    return new SharedReservation(reservation, this.budgets, this.#ask)
   }
 
   #unavailable(): BudgetRefusal {
-    return { refused: true, budget: this.#set.budgets[0]?.name ?? '', resetsAtMs: null, isUnavailable: true }
+    return { refused: true, budget: this.budgets[0]?.name ?? '', resetsAtMs: null, isUnavailable: true }
   }
 }
 

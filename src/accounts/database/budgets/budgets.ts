@@ -2,8 +2,9 @@
 // calls promise.
 import { type Selectable } from 'kysely'
 import { GatewayError } from '../../../errors.js'
-import { type SubjectKind } from '../../budgets/memory.js'
+import { userBudgetId } from '../../budgets/user-slots.js'
 import { windowAt, windowEndMs, windowStartMs } from '../../budgets/windows.js'
+import { type BudgetUse } from '../../budgets/writer.js'
 import { createId } from '../../secret.js'
 import { type AccountCalls, type By, type Change, type Page } from '../../store.js'
 import {
@@ -18,16 +19,14 @@ import {
 import { beginChange, checkVersion, recordChange } from '../changes.js'
 import { type Database, type Ground } from '../rows.js'
 import { type BudgetTable } from '../schema.js'
+import { isOfUsers, partOf, type ScopeRow, type Subject, scopeOf, subjectOf } from './scope.js'
 import { ADJUSTED, addShares } from './shares.js'
 import { addSpent } from './spend.js'
 
 /** Whose budgets were created with it. */
 export type InlineOwner = { readonly kind: 'key' | 'team'; readonly id: string; readonly name: string }
 
-type Subject = { readonly kind: SubjectKind; readonly subject: string }
-type Row = Selectable<BudgetTable> & { readonly key_name: string | null; readonly team_name: string | null }
-
-const SCOPE = /^(team|key|model|tag):(.+)$/s
+type Row = Selectable<BudgetTable> & ScopeRow
 
 /** The budgets of one transaction. */
 export class Budgets {
@@ -42,7 +41,8 @@ export class Budgets {
   async create(budget: NewBudget, { by }: By): ReturnType<AccountCalls['createBudget']> {
     this.checkAllowed([budget])
     const { revision } = await beginChange(this.#db)
-    const subject = await this.#subjectOf(budget.scope)
+    const subject = await subjectOf(this.#db, budget.scope)
+    this.#checkSubject(subject)
     const existing = await this.#row(budget.name)
     if (existing !== null) {
       const { kind, subject: id, per, unit, amount } = existing
@@ -57,9 +57,10 @@ export class Budgets {
     return { budget: await this.#status(budget.name), isNew: true }
   }
 
-  async get(name: string): Promise<BudgetStatus | null> {
+  /** `user`: what is used of it by one end user. @throws invalid_request where it tells none apart */
+  async get(name: string, user: string | null = null): Promise<BudgetStatus | null> {
     const row = await this.#row(name)
-    return row === null ? null : this.#statusOf(row)
+    return row === null ? null : this.#statusOf(row, user)
   }
 
   async list({ after, limit }: Page<string>): ReturnType<AccountCalls['listBudgets']> {
@@ -107,38 +108,34 @@ export class Budgets {
 
   async adjust(
     name: string,
-    { amount, unit, reason }: Parameters<AccountCalls['adjustBudget']>[1],
+    { amount, unit, reason, user = null }: Parameters<AccountCalls['adjustBudget']>[1],
     { by }: By,
   ): ReturnType<AccountCalls['adjustBudget']> {
     const { revision } = await beginChange(this.#db)
     const record = await this.find(name)
     checkUnit(record, unit)
+    const id = partOf(record, user, true)
     const atMs = this.#ground.nowMs()
     const windowStart = windowStartMs(record.per, windowAt(record.per, atMs))
     const money = unit === 'usd'
-    const spent = await this.#spentIn(record.id, windowStart)
+    const spent = await this.#spentIn(id, windowStart)
     const before = money ? spent.nano : spent.tokens
     if (before + amount < 0) {
       const message = `${unit}: a refund cannot be more than what was spent in this window.`
       throw new GatewayError('invalid_request', { message, param: unit })
     }
     const [nano, tokens] = money ? [amount, 0] : [0, amount]
-    const charge = { budgetId: record.id, windowStartMs: windowStart, nano, tokens }
-    await addSpent(this.#db, [charge])
+    await addSpent(this.#db, [{ budgetId: id, windowStartMs: windowStart, nano, tokens }])
     // How much in each direction: both only grow.
-    const share = {
-      budget_id: record.id,
-      window_start_ms: windowStart,
-      node: amount < 0 ? ADJUSTED.minus : ADJUSTED.plus,
-    }
+    const share = { budget_id: id, window_start_ms: windowStart, node: amount < 0 ? ADJUSTED.minus : ADJUSTED.plus }
     await addShares(this.#db, [{ ...share, spent_nano: Math.abs(nano), spent_tokens: Math.abs(tokens) }])
     const entry = { atMs, by, action: 'budget.adjust', target: name, targetId: record.id }
     await recordChange(this.#db, revision, {
       ...entry,
       before: { spent: before },
-      after: { spent: before + amount, reason },
+      after: { spent: before + amount, reason, ...(user === null ? {} : { user }) },
     })
-    return { id: record.id, amount }
+    return { id, amount }
   }
 
   /** @throws not_found */
@@ -154,6 +151,12 @@ export class Budgets {
     const twice = kinds.find((kind, i) => kinds.indexOf(kind) !== i)
     if (twice === undefined) return
     throw new GatewayError('invalid_request', { message: `budgets: ${twice} is given twice`, param: 'budgets' })
+  }
+
+  /** @throws invalid_request where end users cannot be told apart */
+  #checkSubject({ kind }: Subject): void {
+    const { noUserBudgets: message } = this.#ground
+    if (kind === 'user' && message !== null) throw new GatewayError('invalid_request', { message, param: 'scope' })
   }
 
   /** Makes these the budgets that belong to a key or team; those that stay keep what was spent. */
@@ -185,7 +188,7 @@ export class Budgets {
       .selectFrom('budgets')
       .select('id')
       .where('subject', '=', subject)
-      .where('kind', 'in', ['key', 'team'])
+      .where('kind', 'in', ['key', 'team', 'user'])
       .execute()
     await this.#drop(rows.map(({ id }) => id))
   }
@@ -229,12 +232,15 @@ export class Budgets {
     return this.#statusOf(await this.#rowOf(name))
   }
 
-  #statusOf(row: Row): BudgetStatus {
+  #statusOf(row: Row, user: string | null = null): BudgetStatus {
     const record = recordOf(row)
     const window = windowAt(record.per, this.#ground.nowMs())
-    const usage = this.#ground.usageOf(record.id) ?? { window, spent: 0, reserved: 0 }
-    const { spent, reserved } = usage
-    return { ...record, spent, reserved, resetsAtMs: windowEndMs(record.per, usage.window) }
+    // One that is created in this transaction is not there yet.
+    const fresh = user === null && isOfUsers(record) ? { users: 0 } : {}
+    const none: BudgetUse = { window, limit: 0, spent: 0, reserved: 0, ...fresh }
+    const usage = this.#ground.usageOf(partOf(record, user)) ?? none
+    const { spent, reserved, users = null } = usage
+    return { ...record, spent, reserved, users, resetsAtMs: windowEndMs(record.per, usage.window) }
   }
 
   async #insert(
@@ -254,8 +260,12 @@ export class Budgets {
 
   async #drop(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return
-    await this.#db.deleteFrom('budget_windows').where('budget_id', 'in', ids).execute()
-    await this.#db.deleteFrom('budget_shares').where('budget_id', 'in', ids).execute()
+    for (const table of ['budget_windows', 'budget_shares'] as const) {
+      await this.#db.deleteFrom(table).where('budget_id', 'in', ids).execute()
+      for (const id of ids) {
+        await this.#db.deleteFrom(table).where('budget_id', 'like', userBudgetId(id, '%')).execute()
+      }
+    }
     await this.#db.deleteFrom('budgets').where('id', 'in', ids).execute()
   }
 
@@ -275,26 +285,6 @@ export class Budgets {
       .executeTakeFirst()
     return { nano: row?.spent_nano ?? 0, tokens: row?.spent_tokens ?? 0 }
   }
-
-  /** Keys and teams by name or id. @throws not_found for one that is not there; invalid_request for another kind */
-  async #subjectOf(scope: string): Promise<Subject> {
-    if (scope === 'gateway') return { kind: 'gateway', subject: '' }
-    const [, kind, rest = ''] = SCOPE.exec(scope) ?? []
-    if (kind === 'model' || kind === 'tag') return { kind, subject: rest }
-    if (kind !== 'team' && kind !== 'key') {
-      const message = 'scope: must be gateway, team:<name>, key:<name>, model:<glob> or tag:<tag>'
-      throw new GatewayError('invalid_request', { message, param: 'scope' })
-    }
-    const table = kind === 'key' ? 'keys' : 'teams'
-    const found = await this.#db
-      .selectFrom(table)
-      .select(['id', 'name'])
-      .where((row) => row.or([row('id', '=', rest), row('name', '=', rest)]))
-      .execute()
-    const match = found.find(({ id }) => id === rest) ?? found[0]
-    if (match !== undefined) return { kind, subject: match.id }
-    throw new GatewayError('not_found', { message: `There is no ${kind} ${rest} in the database.`, param: 'scope' })
-  }
 }
 
 /** The order in which records show them. */
@@ -308,11 +298,6 @@ function recordOf(row: Row): BudgetRecord {
     ...{ id: row.id, name: row.name, scope: scopeOf(row), ...termsOf(row) },
     ...{ isInline: row.inline === 1, createdAtMs: row.created_at_ms, version: row.version },
   }
-}
-
-function scopeOf({ kind, subject, key_name, team_name }: Row): string {
-  if (kind === 'gateway') return kind
-  return `${kind}:${(kind === 'key' ? key_name : kind === 'team' ? team_name : null) ?? subject}`
 }
 
 function termsOf({ per, unit, amount }: Pick<BudgetTable, 'per' | 'unit' | 'amount'>): BudgetTerms {

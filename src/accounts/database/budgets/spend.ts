@@ -1,12 +1,15 @@
 // What is spent of budgets, by window: added from the batches of event loops, each exactly once, and from the journals that a process
 // has left. Each call within a transaction of its caller's.
+import { type Selectable } from 'kysely'
 import { type SubjectKind } from '../../budgets/memory.js'
 import { nodeOf } from '../../budgets/shared/node-names.js'
+import { partsOfBudgetId } from '../../budgets/user-slots.js'
 import { windowAt, windowStartMs } from '../../budgets/windows.js'
 import { type StoredBudget } from '../../budgets/writer.js'
 import { DAY_MS } from '../../rollups/types.js'
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit, type Charge, type SpendBatch } from '../../types.js'
 import { type Database } from '../rows.js'
+import { type BudgetWindowTable } from '../schema.js'
 import { addShares, readAdjusted } from './shares.js'
 
 /** Rows of one statement: its parameters are limited. */
@@ -62,11 +65,11 @@ function startsAt(nowMs: number): ReadonlyMap<BudgetPeriod, number> {
 export async function addSpent(db: Database, charges: readonly Charge[], node: string | null = null): Promise<void> {
   for (let i = 0; i < charges.length; i += MAX_ROWS) {
     const some = charges.slice(i, i + MAX_ROWS)
-    const ids = [...new Set(some.map(({ budgetId }) => budgetId))]
+    const ids = [...new Set(some.map(({ budgetId }) => partsOfBudgetId(budgetId).budgetId))]
     const found = await db.selectFrom('budgets').select('id').where('id', 'in', ids).execute()
     const present = new Set(found.map(({ id }) => id))
     const rows = some
-      .filter(({ budgetId }) => present.has(budgetId))
+      .filter(({ budgetId }) => present.has(partsOfBudgetId(budgetId).budgetId))
       .map(({ budgetId, windowStartMs: startMs, nano, tokens }) => {
         return { budget_id: budgetId, window_start_ms: startMs, spent_nano: nano, spent_tokens: tokens }
       })
@@ -124,6 +127,7 @@ export async function readBudgets(
     .execute()
   const spent = new Map(windows.map((row) => [`${row.budget_id} ${row.window_start_ms}`, row]))
   const adjusted = await readAdjusted(db, [...new Set(starts.values())])
+  const users = byBudget(windows)
   return rows.map(({ amount, ...row }) => {
     const { id, name, subject, version } = row
     const [kind, per, unit] = [row.kind as SubjectKind, row.per as BudgetPeriod, row.unit as BudgetUnit]
@@ -131,6 +135,38 @@ export async function readBudgets(
     const window = spent.get(`${id} ${startMs}`)
     const used = (unit === 'usd' ? window?.spent_nano : window?.spent_tokens) ?? 0
     const adjustments = adjusted(id, unit, startMs)
-    return { id, name, kind, subject, per, unit, limit: amount, version, spent: Math.max(0, used), ...adjustments }
+    const budget = {
+      id,
+      name,
+      kind,
+      subject,
+      per,
+      unit,
+      limit: amount,
+      version,
+      spent: Math.max(0, used),
+      ...adjustments,
+    }
+    if (kind !== 'user') return budget
+    const own = users.get(`${id} ${startMs}`) ?? []
+    const spentOf = ({ spent_nano: nano, spent_tokens: tokens }: WindowRow) =>
+      Math.max(0, unit === 'usd' ? nano : tokens)
+    return { ...budget, users: own.map(({ digest, row }) => ({ digest, spent: spentOf(row) })) }
   })
+}
+
+type WindowRow = Selectable<BudgetWindowTable>
+
+/** What end users have spent, by the budget and the beginning of its window. */
+function byBudget(rows: readonly WindowRow[]) {
+  const users = new Map<string, { readonly digest: string; readonly row: WindowRow }[]>()
+  for (const row of rows) {
+    const { budgetId, digest } = partsOfBudgetId(row.budget_id)
+    if (digest === null) continue
+    const place = `${budgetId} ${row.window_start_ms}`
+    const known = users.get(place)
+    if (known === undefined) users.set(place, [{ digest, row }])
+    else known.push({ digest, row })
+  }
+  return users
 }
