@@ -123,6 +123,7 @@ const ROOMS: RoomOrder = {
     'store',
     'directory',
     'budgets',
+    'jwt',
     'browser-tokens',
     'secret',
     'rollups',

@@ -37,6 +37,8 @@ export type BrowserTokenOptions = {
   readonly random: RandomBytes
 }
 
+/** Of a genuine token, so it says more than for an unknown key; and it is no guess. */
+export const TOKEN_EXPIRED = GatewayError.shared('unauthenticated', { message: 'This token has expired.' })
 /** No secret of a key begins with it: its digits follow `sk-sluice-` without a hyphen. */
 export const TOKEN_PREFIX = 'sk-sluice-token-'
 /** Clients send it in a header, whose block has 16 KiB. */
@@ -96,7 +98,7 @@ export class BrowserTokens {
     return keys === undefined ? null : decode(text, keys)
   }
 
-  isExpired({ expiresAtMs }: BrowserToken): boolean {
+  isExpired({ expiresAtMs }: TokenClaims): boolean {
     return expiresAtMs <= this.#options.nowMs()
   }
 

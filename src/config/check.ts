@@ -25,6 +25,7 @@ export function maskConfig(config: Config): object {
     keys: config.keys.map(maskKey),
     accounts: maskAccounts(config.accounts),
     budgets: config.budgets,
+    auth: config.auth,
     limits: config.limits,
     routing: config.routing,
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),

@@ -1,4 +1,5 @@
-// The listeners as the effective configuration has them: TLS of either one, and the admin API's own listener with its keys. Plain data.
+// The listeners as the effective configuration has them: TLS of either one, the admin API's own listener with its keys, and who is
+// let in beside the keys of the file. Plain data.
 
 export type ListenerTls = {
   readonly certFile: string
@@ -30,3 +31,44 @@ export type AdminKeyConfig = {
 
 /** `write` includes `read`. */
 export type AdminRole = 'read' | 'write'
+
+/** Asymmetric signatures alone: whoever knows a public key must not be able to make one. */
+export const JWT_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'EdDSA'] as const
+
+/** One identity provider whose tokens are accepted. One of `jwksUrl` and `jwksFile`, which is absolute, is set. */
+export type IdentityProviderConfig = {
+  readonly issuer: string
+  readonly audience: string
+  readonly jwksUrl: string | null
+  readonly jwksFile: string | null
+  readonly algorithms: readonly (typeof JWT_ALGORITHMS)[number][]
+  /** Names of claims; null: not used. */
+  readonly claims: {
+    readonly key: string | null
+    readonly team: string | null
+    readonly models: string | null
+    readonly user: string | null
+  }
+}
+
+export type AuthConfig = { readonly jwt: readonly IdentityProviderConfig[] }
+
+/** Keys and teams in a database. `off`: the keys of the configuration file are all there are. Otherwise every request needs a key, also while there is none. */
+export type AccountsConfig = {
+  readonly store: 'off' | 'sqlite' | 'postgres'
+  /** Absolute; of the sqlite store. */
+  readonly path: string
+  /** Of the postgres store; may contain a password. */
+  readonly url: string | null
+  /** Memory of the directory that all event loops read is set aside for so many. */
+  readonly maxKeys: number
+  /** Absolute; the folder of what is reserved and spent of budgets. */
+  readonly journal: string
+  /** No other gateway uses the database of the postgres store. */
+  readonly singleNode: boolean
+  /** Signs browser tokens; null for the database's own. */
+  readonly tokenSecret: string | null
+  readonly previousTokenSecret: string | null
+  /** How long sums of what keys have spent are kept. */
+  readonly spend: { readonly hourlyDays: number; readonly dailyDays: number }
+}

@@ -7,7 +7,7 @@ import { type PricesConfig } from '../prices/types.js'
 import { type TracesConfig } from '../telemetry/traces/traces-config.js'
 import { type CredentialsConfig } from './credential-types.js'
 import { type JobsConfig } from './job-types.js'
-import { type AdminConfig, type ListenerTls } from './listener-types.js'
+import { type AdminConfig, type AuthConfig, type ListenerTls } from './listener-types.js'
 import { type AccountsConfig, type ResponsesConfig } from './store-types.js'
 
 export type Config = {
@@ -18,6 +18,7 @@ export type Config = {
   readonly accounts: AccountsConfig
   /** For budgets that several nodes spend from. */
   readonly budgets: { readonly onRedisDown: 'closed' | 'local' }
+  readonly auth: AuthConfig
   readonly limits: GatewayLimits
   readonly routing: RoutingConfig
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */

@@ -41,6 +41,7 @@ import { type Pools } from '../upstream/pool/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
 import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
 import { Upstream } from '../upstream/upstream.js'
+import { type IdentityProviders } from './accounts/identity-providers.js'
 import { accountPlaces, createBrowserTokens, type LoopAccounts } from './accounts/loop-accounts.js'
 import { type LoopBudgeting } from './accounts/loop-budgets.js'
 import { type LoopResponses } from './streams/loop-responses.js'
@@ -69,6 +70,8 @@ export type LoopResources = {
   readonly responses: LoopResponses
   /** Keys of a database; null without one. */
   readonly accounts: LoopAccounts | null
+  /** Whose tokens may be trusted, whatever the configuration. */
+  readonly identityProviders: IdentityProviders
   /** Budgets of that database, whatever the configuration; null without one. */
   readonly budgets: LoopBudgeting | null
   /** What its keys spend; null without a database. */
@@ -149,6 +152,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     fetching: createFetching(config, slots, resources),
     accounts: resources.accounts,
     tokens,
+    jwt: resources.identityProviders.bearersOf(config.auth),
     budgets: resources.budgets?.budgeting ?? null,
     tracer,
     rollups: resources.rollups,

@@ -30,6 +30,7 @@ import { createMetrics, type LoopMetrics } from '../telemetry/metrics/metrics.js
 import { createScrape, type Scrape } from '../telemetry/metrics/scrape.js'
 import { CredentialStore } from '../upstream/credentials/credentials.js'
 import { Pools } from '../upstream/pool/pools.js'
+import { IdentityProviders } from './accounts/identity-providers.js'
 import { LoopAccounts } from './accounts/loop-accounts.js'
 import { createLoopBudgets } from './accounts/loop-budgets.js'
 import { type RollupWriter } from './accounts/rollup-writer.js'
@@ -135,6 +136,9 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
     const reason = error instanceof Error ? error.message : null
     loop.current.log.warn({ provider: name, reason }, 'credentials not obtained')
   }
+  const onKeysFailed = (place: string, reason: string): void => {
+    loop.current.log.warn({ place, reason }, 'keys of an identity provider not obtained')
+  }
   const keptStreams = new KeptStreams({
     ...{ loopIndex, timers: TIMERS, counters: metrics },
     connectLoop: (other) => connectLoop(other, 'streams'),
@@ -161,6 +165,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
       connectHolder: () => connectLoop(0, 'responses'),
     }),
     accounts,
+    identityProviders: new IdentityProviders({ nowMs: CLOCK.nowMs, onFailure: onKeysFailed }),
     budgets:
       accounts === null
         ? null

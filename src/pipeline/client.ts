@@ -1,5 +1,5 @@
 // What a client transport passes to the pipeline and what it gets back. server/ knows only these types of the pipeline.
-import { type BrowserToken } from '../accounts/browser-tokens.js'
+import { type TokenClaims } from '../accounts/browser-tokens.js'
 import { type Account } from '../accounts/types.js'
 import { type SharingConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
@@ -36,8 +36,8 @@ export type KeyIdentity = {
   readonly account?: Account
   /** Of a key of the database: SHA-256 of the secret that the request had, in hex. Absent where it had none. */
   readonly digest?: string
-  /** It is used by a browser token, which narrows it; absent for the key itself. */
-  readonly token?: BrowserToken
+  /** It is used by a browser token, or by one of an identity provider, which has no digest; absent for the key itself. */
+  readonly token?: TokenClaims & { readonly digest: Buffer | null }
 }
 
 export type ClientRequest = {

@@ -2,6 +2,7 @@
 import { type BrowserTokens } from '../accounts/browser-tokens.js'
 import { type BudgetDesk } from '../accounts/budgets/types.js'
 import { type Listed } from '../accounts/directory/reader.js'
+import { type JwtBearers } from '../accounts/jwt/jwt-bearers.js'
 import { type Spending } from '../accounts/rollups/loop-rollups.js'
 import { type RollupCounts } from '../accounts/rollups/types.js'
 import { type Config } from '../config/types.js'
@@ -50,6 +51,8 @@ export type PipelineContext = {
   readonly accounts?: AccountSource | null
   /** Null or absent: there are no browser tokens. */
   readonly tokens?: TokenSource | null
+  /** Null or absent: no identity provider is trusted. */
+  readonly jwt?: Pick<JwtBearers, 'find'> | null
   /** Null or absent: it is not added up what keys spend. */
   readonly rollups?: SpendCounter | null
 }
@@ -66,6 +69,7 @@ export type AccountSource = {
   byId(id: string): Listed | null
   /** The database has been away for so long that its keys may no longer be used. */
   readonly isStale: boolean
+  byName(name: string): Listed | null
   /** Unix time, for expiry. */
   readonly nowMs: () => number
   /** It was let in. Called for each request. */

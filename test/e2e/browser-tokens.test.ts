@@ -164,7 +164,7 @@ test('at its expiry a token is refused by name, and its sockets close with 4401'
   const [code, reason] = await once(socket, 'close')
   t.match([code, String(reason)], [4401, 'unauthenticated'])
   const refused = await chat(bearer(token))
-  t.match([refused.status, refused.text], [401, /This browser token has expired/])
+  t.match([refused.status, refused.text], [401, /This token has expired/])
 })
 
 test('a client that fetches tokens goes on over their expiries, and misses no word', async (t) => {

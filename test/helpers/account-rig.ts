@@ -23,6 +23,7 @@ export class AccountRig {
     find: (digest) => this.reader.find(digest, this.nowMs),
     byIndex: (index) => this.reader.byIndex(index),
     byId: (id) => this.reader.byId(id),
+    byName: (name) => this.reader.byName(name),
     nowMs: () => this.nowMs,
     noteUsed: (id) => void this.used.push(id),
   }

@@ -128,6 +128,7 @@ export function createConfig(options: RigOptions): Config {
   const twins = { targets: [...model('', 'north').targets, ...model('', 'south').targets] }
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT
   return {
+    auth: { jwt: [] },
     accounts: {
       store: 'off',
       path: '',

@@ -40,8 +40,8 @@ export const RECORD = Object.freeze({ bytes: 0, epoch: 1, team: 2, words: 3 })
 export const FOR_EVER = -1
 export const NO_TEAM = -1
 
-/** Its id, and all the secrets that it can have at a time: keys that fit can always be rotated. Entries that are never used take no memory. */
-const DIGESTS_PER_KEY = 1 + MAX_SECRETS
+/** Its id, its name, and all the secrets that it can have at a time: keys that fit can always be rotated. Entries that are never used take no memory. */
+const DIGESTS_PER_KEY = 2 + MAX_SECRETS
 /** A digest whose time changes has two entries for a moment. */
 const SPARE_DIGESTS = 1
 /** At most half full, so that a look-up takes two or three steps. */
@@ -95,6 +95,11 @@ export function digestOfId(id: string): string {
   const digest = hash('sha256', id, 'buffer')
   for (let i = 0; i < digest.length; i++) digest[i] = ~(digest[i] ?? 0)
   return digest.toString('hex')
+}
+
+/** The same for an account of which only the name is known: no id begins like this. */
+export function digestOfName(name: string): string {
+  return digestOfId(`name ${name}`)
 }
 
 type PackedLimits = readonly [requests: number | null, tokens: number | null, concurrency: number | null]

@@ -6,6 +6,7 @@ import {
   type DirectoryMemory,
   decodeAccount,
   digestOfId,
+  digestOfName,
   ENTRY,
   FREE,
   NO_TEAM,
@@ -69,6 +70,10 @@ export class DirectoryReader {
 
   byId(id: string): Listed | null {
     return this.find(digestOfId(id), 0)
+  }
+
+  byName(name: string): Listed | null {
+    return this.find(digestOfName(name), 0)
   }
 
   /** What the account of this index is now; null if it was deleted. */

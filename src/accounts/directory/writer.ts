@@ -4,7 +4,7 @@ import { GatewayError } from '../../errors.js'
 import { type Account, type Listing, type SecretDigest } from '../types.js'
 import { Arena, type Move } from './arena.js'
 import { DigestTable } from './digest-table.js'
-import { type DirectoryMemory, digestOfId, encodeAccount, NO_TEAM, RECORD, SLOT } from './memory.js'
+import { type DirectoryMemory, digestOfId, digestOfName, encodeAccount, NO_TEAM, RECORD, SLOT } from './memory.js'
 import { type PlaceCells, Places } from './places.js'
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT
@@ -16,6 +16,8 @@ const MAX_VERSION = 2 ** 31 - 1
 type Listed = {
   readonly slot: number
   readonly epoch: number
+  /** It never changes. */
+  name: string
   digests: readonly SecretDigest[]
   team: string | null
   block: number
@@ -81,7 +83,12 @@ export class DirectoryWriter {
     const kept = new Set(digests.map(({ digest }) => digest))
     for (const { digest } of listed.digests) if (!kept.has(digest)) this.#digests.remove(digest)
     for (const each of digests) this.#setDigest(listed, each)
-    if (known === undefined) this.#setDigest(listed, { digest: digestOfId(account.id), validUntilMs: null })
+    if (known === undefined) {
+      listed.name = account.name
+      for (const digest of [digestOfId(account.id), digestOfName(account.name)]) {
+        this.#setDigest(listed, { digest, validUntilMs: null })
+      }
+    }
     listed.digests = digests
   }
 
@@ -102,6 +109,7 @@ export class DirectoryWriter {
     this.#listed.delete(id)
     for (const { digest } of listed.digests) this.#digests.remove(digest)
     this.#digests.remove(digestOfId(id))
+    this.#digests.remove(digestOfName(listed.name))
     Atomics.store(this.#slots, listed.slot * SLOT.words + SLOT.version, 0)
     this.#arena.give(listed.block, listed.words)
     this.#keyPlaces.give(listed.slot)
@@ -110,7 +118,7 @@ export class DirectoryWriter {
 
   #list(id: string): Listed {
     const { place, epoch } = this.#keyPlaces.take()
-    const listed = { slot: place, epoch, digests: [], team: null, block: 0, words: 0 }
+    const listed = { slot: place, epoch, name: '', digests: [], team: null, block: 0, words: 0 }
     this.#listed.set(id, listed)
     return listed
   }
@@ -178,7 +186,7 @@ export class DirectoryWriter {
   /** Those before are given back first. */
   #furtherDigests({ account, secrets }: Sized): number {
     const listed = this.#listed.get(account.id)
-    return secrets.length - (listed === undefined ? -1 : listed.digests.length)
+    return secrets.length - (listed === undefined ? -2 : listed.digests.length)
   }
 
   /** The present version stays beside the new one: readers use it until that is published. */

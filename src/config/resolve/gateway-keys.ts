@@ -1,7 +1,9 @@
-// Gateway keys as the rest of the process knows them: by SHA-256 alone. The key's own text ends here.
-
+// Gateway keys as the rest of the process knows them: by SHA-256 alone. The key's own text ends here. And the identity providers whose
+// tokens stand for keys.
 import { createHash } from 'node:crypto'
-import { type KeyEntry } from '../schema/limits.js'
+import { resolve } from 'node:path'
+import { type AuthConfig } from '../listener-types.js'
+import { type JwtEntry, type KeyEntry } from '../schema/limits.js'
 import { type AccountsConfig } from '../store-types.js'
 import { type KeyConfig } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
@@ -61,4 +63,39 @@ type Reach = { readonly host: string; readonly trustedProxies: readonly string[]
 export function hasTryPage(config: KeySources & { readonly server: Reach }): boolean {
   const { host, trustedProxies } = config.server
   return !needsKeys(config) && isLoopback(host) && trustedProxies.length === 0
+}
+
+type Ground = { readonly problems: ProblemList; readonly cwd: string; readonly hasKeys: boolean }
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
+
+/** `hasKeys`: there are keys that tokens may stand for. */
+export function resolveIdentityProviders(entries: readonly JwtEntry[], ground: Ground): AuthConfig {
+  const { problems, cwd, hasKeys } = ground
+  if (entries.length > 0 && !hasKeys) problems.add(['auth', 'jwt'], 'requires gateway keys: set keys or accounts.store')
+  for (const [i, { jwksUrl, jwksFile, claims, issuer }] of entries.entries()) {
+    const place = ['auth', 'jwt', i]
+    if ((jwksUrl === undefined) === (jwksFile === undefined)) problems.add(place, 'needs either jwksUrl or jwksFile')
+    if (jwksUrl !== undefined && !isPrivate(jwksUrl)) {
+      problems.add(
+        [...place, 'jwksUrl'],
+        'must be an https:// address, because whoever changes the keys on their way is let in',
+      )
+    }
+    if (claims.key === undefined && claims.team === undefined) problems.add([...place, 'claims'], 'needs key or team')
+    if (entries.findIndex((each) => each.issuer === issuer) < i) problems.add([...place, 'issuer'], 'is there twice')
+  }
+  return {
+    jwt: entries.map(({ jwksUrl = null, jwksFile = null, claims, ...rest }) => {
+      const { key = null, team = null, models = null, user = null } = claims
+      const path = jwksFile === null ? null : resolve(cwd, jwksFile)
+      return { ...rest, jwksUrl, jwksFile: path, claims: { key, team, models, user } }
+    }),
+  }
+}
+
+function isPrivate(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || LOOPBACK.test(hostname)
 }

@@ -21,7 +21,7 @@ import { type ProblemList } from '../validate/problem.js'
 import { isLoopback, parseNetwork } from './addresses.js'
 import { resolveAdmin } from './admin.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
-import { needsKeys, resolveKeys } from './gateway-keys.js'
+import { needsKeys, resolveIdentityProviders, resolveKeys } from './gateway-keys.js'
 import { providersNamedIn, resolveModels } from './models.js'
 import { resolvePrices } from './prices.js'
 import { resolveProviders, SIMULATOR } from './providers.js'
@@ -77,6 +77,10 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     keys,
     accounts: resolveAccounts(file, context),
     budgets: file.budgets,
+    auth: resolveIdentityProviders(file.auth.jwt, {
+      ...context,
+      hasKeys: needsKeys({ keys, accounts: file.accounts }),
+    }),
     limits: file.limits,
     routing: file.routing,
     providers,

@@ -1,5 +1,6 @@
-// Gateway keys and limits: `keys`, `accounts` and `limits` of the configuration file.
+// Gateway keys, who is let in beside their holders, and limits: `keys`, `accounts`, `auth` and `limits` of the configuration file.
 import { type Static, Type } from 'typebox'
+import { JWT_ALGORITHMS } from '../listener-types.js'
 import {
   concurrency,
   DAY_MS,
@@ -145,3 +146,52 @@ export const GatewayLimits = section('Limits of the whole gateway.', {
 })
 
 export type KeyEntry = Static<typeof Key>
+
+const CLAIM = { minLength: 1, maxLength: 200 }
+
+const Jwt = section('One identity provider.', {
+  issuer: Type.String({ minLength: 1, maxLength: 500, description: 'The claim iss of its tokens, exactly.' }),
+  audience: Type.String({
+    minLength: 1,
+    maxLength: 500,
+    description: 'What the claim aud must be, or have among others: this gateway, not the provider or a client.',
+  }),
+  jwksUrl: Type.Optional(
+    Type.String({
+      pattern: '^https?://',
+      expects: 'an https:// address',
+      description: 'Address of its public keys, https unless it is on this machine; give this or jwksFile.',
+    }),
+  ),
+  jwksFile: Type.Optional(
+    Type.String({ minLength: 1, description: 'File with its public keys, a JSON Web Key Set; give this or jwksUrl.' }),
+  ),
+  algorithms: Type.Array(Type.Enum([...JWT_ALGORITHMS]), {
+    default: ['RS256', 'ES256'],
+    minItems: 1,
+    description: 'Accepted signatures; asymmetric ones only.',
+  }),
+  claims: section('Names of the claims that say what a token may use; one of key and team is needed.', {
+    key: Type.Optional(Type.String({ ...CLAIM, description: 'Claim with the name of a gateway key.' })),
+    team: Type.Optional(
+      Type.String({
+        ...CLAIM,
+        description:
+          'Claim with the name of a team, or several: the key of the team that is called <team>.jwt is used.',
+      }),
+    ),
+    models: Type.Optional(
+      Type.String({ ...CLAIM, description: 'Claim with the models that the token may use, within those of the key.' }),
+    ),
+    user: Type.Optional(Type.String({ ...CLAIM, description: 'Claim with the end user, such as sub.' })),
+  }),
+})
+
+export const Auth = section('Who is let in beside the holders of keys.', {
+  jwt: Type.Array(Jwt, {
+    default: [],
+    description: 'Identity providers whose tokens are accepted as Authorization: Bearer.',
+  }),
+})
+
+export type JwtEntry = Static<typeof Jwt>

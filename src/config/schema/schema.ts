@@ -3,7 +3,7 @@
 // is rejected. Validation itself is in validate.ts.
 import { type Static, Type } from 'typebox'
 import { Jobs } from './jobs.js'
-import { Accounts, Budgets, GatewayLimits, Key } from './limits.js'
+import { Accounts, Auth, Budgets, GatewayLimits, Key } from './limits.js'
 import { Model } from './model.js'
 import {
   flag,
@@ -65,6 +65,7 @@ export const ConfigFile = section('Sluice configuration.', {
   }),
   accounts: Accounts,
   budgets: Budgets,
+  auth: Auth,
   limits: GatewayLimits,
   routing: Routing,
   providers: Type.Record(Type.String({ pattern: NAME_PATTERN }), ProviderEntry, {

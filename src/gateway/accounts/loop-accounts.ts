@@ -48,6 +48,10 @@ export class LoopAccounts implements AccountSource, LimitedAccounts {
     return this.#reader.byId(id)
   }
 
+  byName(name: string) {
+    return this.#reader.byName(name)
+  }
+
   noteUsed(id: string): void {
     this.#used.add(id)
   }

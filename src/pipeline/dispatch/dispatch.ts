@@ -51,7 +51,7 @@ export async function dispatch(exchange: ExchangeIn<'dispatch'>, decoded: Decode
 
 /** What such a request uses is not known, so nothing of a token could hold for it. */
 const RAW_NEEDS_KEY = GatewayError.shared('forbidden', {
-  message: 'A browser token cannot use paths whose requests are passed on unread; they need the key itself.',
+  message: 'A token cannot use paths whose requests are passed on unread; they need the key itself.',
 })
 
 /** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */

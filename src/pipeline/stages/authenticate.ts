@@ -2,13 +2,14 @@
 // Those of the configuration come first, then those of the database, whose state is looked at each time. A browser token leads to the key
 // whose secret it was issued with, as that key is now.
 import { hash } from 'node:crypto'
-import { TOKEN_PREFIX } from '../../accounts/browser-tokens.js'
+import { TOKEN_EXPIRED, TOKEN_PREFIX } from '../../accounts/browser-tokens.js'
 import { type Listed } from '../../accounts/directory/reader.js'
+import { type JwtBearer } from '../../accounts/jwt/jwt-bearers.js'
 import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Credentials, type KeyIdentity } from '../client.js'
-import { type AccountSource, type TokenSource } from '../context.js'
+import { type AccountSource, type PipelineContext } from '../context.js'
 
 const BEARER = /^bearer +(\S+) *$/i
 /** The caller of a gateway that has no keys. */
@@ -20,19 +21,18 @@ const MAX_KEY_CHARS = 8192
 export type KeySources = Pick<Config, 'keys'> & { readonly accounts: Pick<Config['accounts'], 'store'> }
 
 /** What an event loop knows beside its configuration. */
-type Known = { readonly accounts?: AccountSource | null; readonly tokens?: TokenSource | null }
+type Known = Pick<PipelineContext, 'accounts' | 'tokens' | 'jwt'>
 
 type Authenticate = (credentials: Credentials) => KeyIdentity
 type Renew = (key: KeyIdentity) => KeyIdentity
 type FindByDigest = (digest: string) => KeyIdentity | null
 
-/** Of a genuine token, so it says more than for an unknown key; and it is no guess. */
-export const TOKEN_EXPIRED = GatewayError.shared('unauthenticated', { message: 'This browser token has expired.' })
-
 /** Builds the lookup: credentials -> identity. The same error, whatever is wrong with the key; its cause is for the log. */
-export function createAuthenticate(sources: KeySources, { accounts = null, tokens = null }: Known = {}): Authenticate {
+export function createAuthenticate(sources: KeySources, known: Known = {}): Authenticate {
   if (!needsKeys(sources)) return () => NO_KEY
+  const { accounts = null, tokens = null, jwt = null } = known
   const byDigest = createFind(sources, accounts)
+  const byBearer = createFindBearer(sources, accounts)
 
   function find(key: string): KeyIdentity | null {
     if (key === '' || key.length > MAX_KEY_CHARS) return null
@@ -47,9 +47,17 @@ export function createAuthenticate(sources: KeySources, { accounts = null, token
     return key === null ? null : { ...key, token }
   }
 
+  /** Only as a bearer: a token in another header may be meant for a provider. */
+  function findByJwt(text: string): KeyIdentity | null {
+    if (jwt === null || text === '' || text.length > MAX_KEY_CHARS) return null
+    const bearer = jwt.find(text, hash('sha256', text, 'hex'))
+    return bearer === null ? null : byBearer(bearer)
+  }
+
   return function authenticate(credentials: Credentials): KeyIdentity {
     const bearer = BEARER.exec(credentials.authorization)?.[1] ?? ''
-    const identity = find(bearer) ?? find(credentials.apiKey) ?? find(credentials.vendorKey ?? '')
+    const ofKey = find(bearer) ?? find(credentials.apiKey) ?? find(credentials.vendorKey ?? '')
+    const identity = ofKey ?? findByJwt(bearer)
     if (identity === null) throw new GatewayError('unauthenticated')
     return identity
   }
@@ -69,18 +77,37 @@ function createFind({ keys }: KeySources, accounts: AccountSource | null): FindB
   }
 }
 
+/** The key of a verified token, which narrows it. */
+function createFindBearer({ keys }: KeySources, accounts: AccountSource | null): (bearer: JwtBearer) => KeyIdentity {
+  const ofFile = (name: string): KeyIdentity | null => {
+    const index = keys.findIndex((key) => key.name === name)
+    const key = keys[index]
+    return key === undefined ? null : { index, name, owner: key.keySha256 }
+  }
+  const ofDatabase = (name: string, team: string | null): KeyIdentity | null => {
+    const listed = accounts?.byName(name) ?? null
+    if (listed === null || accounts === null || (team !== null && listed.account.team?.name !== team)) return null
+    return identityOf(letIn(listed, accounts))
+  }
+  return ({ keys: named, expiresAtMs, models, user }) => {
+    for (const { name, team } of named) {
+      const key = (team === null ? ofFile(name) : null) ?? ofDatabase(name, team)
+      if (key === null) continue
+      return { ...key, token: { digest: null, expiresAtMs, models, maxOutputTokens: null, origin: null, user } }
+    }
+    const names = named.map(({ name }) => name).join(', ')
+    throw new GatewayError('unauthenticated', { cause: new Error(`the token is of no key: ${names}`) })
+  }
+}
+
 /** Finds a key of another configuration by its owner, whatever its name and index are now, and one of the database as it is now. */
 export function createRenew(sources: KeySources, { accounts = null, tokens = null }: Known = {}): Renew {
   if (!needsKeys(sources)) return () => NO_KEY
   const { keys } = sources
   const byDigest = createFind(sources, accounts)
-  return function renew({ owner, index: place, account, token }) {
-    if (token !== undefined) {
-      if (tokens?.isExpired(token) === true) throw TOKEN_EXPIRED
-      const key = byDigest(token.digest.toString('hex'))
-      if (key === null) throw new GatewayError('unauthenticated')
-      return { ...key, token }
-    }
+  const nowMs = accounts?.nowMs ?? Date.now
+
+  function renewKey({ owner, index: place, account }: KeyIdentity): KeyIdentity {
     if (account !== undefined) {
       const listed = accounts?.byIndex(place) ?? null
       if (listed === null || accounts === null)
@@ -92,6 +119,21 @@ export function createRenew(sources: KeySources, { accounts = null, tokens = nul
     if (key === undefined) throw new GatewayError('unauthenticated')
     return { index, name: key.name, owner }
   }
+
+  return function renew(known) {
+    const { token } = known
+    if (token === undefined) return renewKey(known)
+    const { digest } = token
+    if (digest === null ? token.expiresAtMs <= nowMs() : tokens?.isExpired(token) === true) throw TOKEN_EXPIRED
+    const key = digest === null ? renewKey(known) : byDigest(digest.toString('hex'))
+    if (key === null) throw new GatewayError('unauthenticated')
+    return { ...key, token }
+  }
+}
+
+/** A token that was once good: no guess. */
+export function isExpiry(thrown: unknown): boolean {
+  return thrown === TOKEN_EXPIRED
 }
 
 /** Of digests, in the same time wherever they differ. As text: as a buffer each would be memory outside of the heap, for 1 us (Node 20.20). */

@@ -20,7 +20,7 @@ export function loweredThinking(asked: JsonValue | undefined, cap: number): numb
 /** The provider would reject the request. */
 export function tooSmall(cap: number): GatewayError {
   return new GatewayError('budget_exceeded', {
-    message: `A budget or a browser token allows this request only ${cap} tokens of output, and the model needs more.`,
+    message: `A budget or a token allows this request only ${cap} tokens of output, and the model needs more.`,
   })
 }
 

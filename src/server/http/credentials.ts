@@ -2,7 +2,7 @@
 // own key for a provider, which is not a gateway key.
 import { GatewayError } from '../../errors.js'
 import { type Credentials, type KeyIdentity } from '../../pipeline/client.js'
-import { TOKEN_EXPIRED } from '../../pipeline/stages/authenticate.js'
+import { isExpiry } from '../../pipeline/stages/authenticate.js'
 import { type FrontView, type ServerContext } from '../context.js'
 import { type RequestHead } from '../engine/request-head.js'
 
@@ -42,7 +42,8 @@ function authenticate(asking: Asking, failedKeys: ServerContext['failedKeys'], c
     return asking.view.pipeline.authenticate(credentials)
   } catch (thrown) {
     // Neither a request without a key nor a page that has been open for too long is a guess.
-    const isGuess = thrown !== TOKEN_EXPIRED && hasCredential(credentials)
+    const isRefused = thrown instanceof GatewayError && thrown.data.code === 'unauthenticated'
+    const isGuess = isRefused && !isExpiry(thrown) && hasCredential(credentials)
     if (failedKeys !== null && isGuess) noteFailedKey(asking, failedKeys)
     throw thrown
   }
@@ -67,7 +68,7 @@ export function authenticateKey(exchange: { authenticate(): KeyIdentity }): KeyI
 /** @throws forbidden for a browser token */
 export function refuseToken({ token }: KeyIdentity): void {
   if (token === undefined) return
-  throw new GatewayError('forbidden', { message: 'A browser token does not permit this; it needs the key itself.' })
+  throw new GatewayError('forbidden', { message: 'A token does not permit this; it needs the key itself.' })
 }
 
 /** A trusted proxy that forwards no address is not counted: that would lock out all of its clients. */

@@ -66,6 +66,6 @@ export const TOKEN_OPERATION: JsonObject = {
     }),
     '400': refusal('maxOutputTokens must be a whole number from 16 to 10000000.', 'invalid_request', 'maxOutputTokens'),
     '401': UNAUTHENTICATED,
-    '403': refusal('A browser token does not permit this; it needs the key itself.', 'forbidden'),
+    '403': refusal('A token does not permit this; it needs the key itself.', 'forbidden'),
   },
 }

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { renderConfig } from '../../../src/config/check.js'
-import { hasTryPage, needsKeys } from '../../../src/config/resolve/gateway-keys.js'
+import { hasTryPage, needsKeys, resolveIdentityProviders } from '../../../src/config/resolve/gateway-keys.js'
+import { type JwtEntry } from '../../../src/config/schema/limits.js'
+import { ProblemList } from '../../../src/config/validate/problem.js'
 import { load, refusalOf } from '../sources.js'
 
 const HASH = createHash('sha256').update('long-enough-secret').digest('hex')
@@ -125,5 +127,45 @@ test('the try-it page is there without keys on loopback alone', (t) => {
   t.equal(hasTryPage(load('server: { trustedProxies: [ 127.0.0.1 ] }').config), false, 'it is behind a proxy')
   t.equal(hasTryPage({ ...config, accounts: { store: 'sqlite' } }), false)
   t.equal(hasTryPage(load('keys: [ { name: a, key: long-enough-secret } ]').config), false)
+  t.end()
+})
+
+const CLAIMS = { key: 'app' }
+
+const URL_OF_KEYS = { jwksUrl: 'https://id.example.com/jwks' }
+
+/** `place`: of its public keys. */
+function entry(over: Partial<JwtEntry> = {}, place: Pick<JwtEntry, 'jwksUrl' | 'jwksFile'> = URL_OF_KEYS): JwtEntry {
+  const common = { issuer: 'https://id.example.com', audience: 'sluice', claims: CLAIMS }
+  return { ...common, algorithms: ['RS256'], ...place, ...over }
+}
+
+function problemsOf(entries: readonly JwtEntry[], hasKeys = true): string {
+  const problems = new ProblemList(() => ({ line: null, origin: null }))
+  resolveIdentityProviders(entries, { problems, cwd: '/etc/sluice', hasKeys })
+  return problems.all.map(({ path, reason }) => `${path.join('.')}: ${reason}`).join('\n')
+}
+
+test('a provider has one place of keys, which nobody can change on the way, and says what its tokens may use', (t) => {
+  t.equal(problemsOf([entry(), entry({ issuer: 'other' }, { jwksFile: 'keys.json' })]), '')
+  t.equal(problemsOf([entry({ jwksUrl: 'http://127.0.0.1:8080/jwks' })]), '')
+  t.match(problemsOf([entry({ jwksUrl: 'http://id.example.com/jwks' })]), /jwksUrl.*must be an https/)
+  t.match(problemsOf([entry({}, {})]), /either jwksUrl or jwksFile/)
+  t.match(problemsOf([entry({ jwksFile: 'a' })]), /either jwksUrl or jwksFile/)
+  t.match(problemsOf([entry({ claims: { user: 'sub' } })]), /claims.*needs key or team/)
+  t.match(problemsOf([entry(), entry()]), /issuer.*is there twice/)
+  t.match(problemsOf([entry()], false), /requires gateway keys/)
+  t.equal(problemsOf([], false), '')
+  t.end()
+})
+
+test('a file is found from where the gateway runs', (t) => {
+  const ground = { problems: new ProblemList(() => ({ line: null, origin: null })), cwd: '/etc/sluice', hasKeys: true }
+  const entries = ['keys.json', '/keys.json'].map((jwksFile) => entry({}, { jwksFile }))
+  const { jwt } = resolveIdentityProviders(entries, ground)
+  t.same(
+    jwt.map(({ jwksFile }) => jwksFile),
+    ['/etc/sluice/keys.json', '/keys.json'],
+  )
   t.end()
 })

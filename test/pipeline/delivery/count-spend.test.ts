@@ -42,6 +42,7 @@ const ACCOUNTS = {
   find: () => null,
   byIndex: listed,
   byId: () => null,
+  byName: () => null,
   nowMs: () => 0,
   noteUsed: () => undefined,
 }

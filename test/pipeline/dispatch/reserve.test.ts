@@ -355,7 +355,7 @@ test('the end user is known by the word of a trusted key alone', async (t) => {
       ...{ trustUser, disabled: false, expiresAtMs: null },
     }
     const listed = { account, index: 0, version: 1, teamPlace: null }
-    const find = { isStale: false, find: () => null, byIndex: () => listed, byId: () => listed }
+    const find = { isStale: false, find: () => null, byIndex: () => listed, byId: () => listed, byName: () => listed }
     const { desk, rig } = setUp({ nano: 1e9 }, { accounts: { ...find, nowMs: () => 0, noteUsed: () => undefined } })
     const key = { index: 0, name: 'app', owner: 'key_1', account }
     const sink = await rig.ask({ key, body: { user: 'anna' } })

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'tap'
 import { BrowserTokens, type TokenClaims } from '../../../src/accounts/browser-tokens.js'
+import { type JwtBearer } from '../../../src/accounts/jwt/jwt-bearers.js'
 import { type KeyConfig } from '../../../src/config/types.js'
 import { GatewayError } from '../../../src/errors.js'
 import { type KeyIdentity } from '../../../src/pipeline/client.js'
@@ -297,7 +298,7 @@ test('a browser token is its key as it is now, narrowed, until the secret that i
   rig.put('app', { new: null })
   rig.nowMs = 9000
   for (const act of [() => authenticate(bearer(token)), () => renew(socket)]) {
-    t.match(refusalOf(act), { code: 'unauthenticated', message: 'This browser token has expired.' })
+    t.match(refusalOf(act), { code: 'unauthenticated', message: 'This token has expired.' })
   }
   t.end()
 })
@@ -319,5 +320,47 @@ test('what only looks like a browser token is an unknown key, also where there a
       )
     }
   }
+  t.end()
+})
+
+test('a token of an identity provider is the first key that it names, as that key is now, until it expires', (t) => {
+  const rig = new AccountRig()
+  const said = {
+    keys: [{ name: 'none', team: null }] as JwtBearer['keys'],
+    expiresAtMs: 9000,
+    models: ['fast'],
+    user: 'anna',
+  }
+  const jwt = { find: (text: string) => (text === 'eyJ.a.b' ? said : null) }
+  const known = { accounts: rig.source, jwt }
+  const [authenticate, renew] = [
+    createAuthenticate(sources([A], 'sqlite'), known),
+    createRenew(sources([A], 'sqlite'), known),
+  ]
+  const refused = () => causeOf(() => authenticate(bearer('eyJ.a.b')))
+  t.equal(refused(), 'the token is of no key: none')
+  said.keys = [...said.keys, { name: A.name, team: null }]
+  t.match(authenticate(bearer('eyJ.a.b')), { index: 0, owner: A.keySha256, token: { models: ['fast'], user: 'anna' } })
+  said.keys = [{ name: 'blue.jwt', team: 'blue' }]
+  rig.put('blue.jwt', {})
+  t.equal(refused(), 'the token is of no key: blue.jwt', 'a key of no team')
+  rig.put('blue.jwt', {}, { team: { id: 'team_1', name: 'blue', models: ['*'], limits: LIMITS } })
+  const socket = authenticate(bearer('eyJ.a.b'))
+  t.match(socket, { owner: 'key_blue.jwt', token: { digest: null, expiresAtMs: 9000 } })
+  t.equal(
+    causeOf(() => authenticate({ authorization: '', apiKey: 'eyJ.a.b' })),
+    '',
+    'only as a bearer',
+  )
+  t.match(renew(socket), { owner: 'key_blue.jwt', token: { user: 'anna' } })
+  rig.put('blue.jwt', {}, { disabled: true, team: { id: 'team_1', name: 'blue', models: ['*'], limits: LIMITS } })
+  t.equal(refused(), 'key blue.jwt is disabled')
+  rig.writer.remove('key_blue.jwt')
+  t.equal(refused(), 'the token is of no key: blue.jwt')
+  rig.nowMs = 9000
+  t.match(
+    refusalOf(() => renew(socket)),
+    { message: 'This token has expired.' },
+  )
   t.end()
 })
