@@ -1,9 +1,13 @@
 // Budgets that several nodes spend from, with a real PostgreSQL and a real Redis.
 import tap, { type Test, test } from 'tap'
 import { type Reservation } from '../../src/accounts/budgets/types.js'
+import { digestOfUser } from '../../src/accounts/budgets/user-slots.js'
+import { createDirectoryMemory } from '../../src/accounts/directory/memory.js'
+import { openNode } from '../helpers/accounts-rig.js'
 import { startPostgres } from '../helpers/postgres-server.js'
 import { connectRedis, RedisServer } from '../helpers/redis.js'
 import { SpendingNode, type SpendingNodeOptions } from '../helpers/spending-node.js'
+import { rejectionOf } from '../helpers/thrown.js'
 
 const server = await startPostgres(tap)
 const BY = { by: 'admin' }
@@ -35,6 +39,13 @@ async function leftAt(node: SpendingNode): Promise<number> {
   if (reserved === null || reserved === 'unavailable') return 0
   reserved.settle({ nano: 0, tokens: 0 })
   return reserved.held.nano
+}
+
+async function canServe(node: SpendingNode, user: string): Promise<boolean> {
+  const reserved = await node.reserve(1, 1, user)
+  if (reserved === null || reserved === 'unavailable') return false
+  reserved.settle({ nano: 0, tokens: 0 })
+  return true
 }
 
 function usage(spent: number, reserved = 0) {
@@ -216,4 +227,26 @@ test('a window that has ended takes nothing into the next one', async (t) => {
   next.settle({ nano: 60, tokens: 0 })
   await until(async () => (await one.usage('hourly'))?.spent === 60)
   t.same(await one.usage('hourly'), usage(60, 40))
+})
+
+test('budgets of end users hold on one node alone: where nodes share budgets, none of them is silently unlimited', async (t) => {
+  const { nodes, open, postgres } = await setUp(t, 1000)
+  const [one, two] = nodes
+  const budget = { name: 'each', scope: 'user', unit: 'usd', limit: 100, per: 'total' } as const
+  const refusal = { code: 'invalid_request', message: /end users .* need accounts\.singleNode: true/ }
+  t.match(await rejectionOf(one.accounts.store.createBudget(budget, BY)), refusal)
+  held(await one.reserve(10, 10, 'alice')).settle({ nano: 0, tokens: 0 })
+  const directory = createDirectoryMemory(10)
+  const database = { store: 'postgres', url: postgres } as const
+  const alone = await openNode(t, { database, directory, isSingleNode: true, fileKeys: [], clockOffset: null })
+  const { budget: created } = await alone.store.createBudget(budget, BY)
+  const charges = [{ budgetId: `${created.id}/${digestOfUser('alice')}`, windowStartMs: 0, nano: 10, tokens: 0 }]
+  await alone.store.addSpend([{ journal: 'alone', sequence: 1, charges }], [])
+  for (const node of nodes) await until(async () => !(await canServe(node, 'alice')))
+  held(await two.reserve(10)).settle({ nano: 0, tokens: 0 })
+  const failure = { code: 'misconfigured', message: /each is a budget of end users.*accounts\.singleNode: true/ }
+  t.match(await rejectionOf(open()), failure)
+  await one.accounts.store.deleteBudget('each', ANY)
+  for (const node of nodes) await until(() => canServe(node, 'alice'))
+  t.same(await server.run(postgres, `select budget_id from sluice.budget_windows where budget_id like '%/%'`), [])
 })

@@ -76,15 +76,15 @@ export class SpendingNode {
   }
 
   /** `null`: refused, `'unavailable'`: nobody can tell. */
-  async reserve(need: number, want = need): Promise<Reservation | 'unavailable' | null> {
-    const reserved = await this.set().reserve({ nano: need, tokens: 0 }, { nano: want, tokens: 0 })
+  async reserve(need: number, want = need, user: string | null = null): Promise<Reservation | 'unavailable' | null> {
+    const reserved = await this.set(user).reserve({ nano: need, tokens: 0 }, { nano: want, tokens: 0 })
     if (!reserved.refused) return reserved
     return reserved.isUnavailable ? 'unavailable' : null
   }
 
   /** The budgets of a request. */
-  set(): BudgetSet {
-    const set = this.#desk.budgetsOf({ owner: null, accountIndex: -1, model: 'fast', user: null })
+  set(user: string | null = null): BudgetSet {
+    const set = this.#desk.budgetsOf({ owner: null, accountIndex: -1, model: 'fast', user })
     if (set === null) throw new Error('no budget holds')
     return set
   }

@@ -1,5 +1,6 @@
-// What budgets are charged, added up by budget and window.
+// What budgets are charged: the parts of a reservation, and sums by budget and window.
 import { type Charge } from '../types.js'
+import { type Known } from './budget-index.js'
 
 type Sum = { -readonly [Member in keyof Charge]: Charge[Member] }
 
@@ -23,5 +24,38 @@ export class ChargeSums {
 
   get all(): Charge[] {
     return [...this.#sums.values()].flat()
+  }
+}
+
+/** What is held of one budget in one window, or is spent of it at last: the ledger reads it as a charge, and keeps nothing of it. */
+export class Part implements Charge {
+  readonly known: Known
+  readonly budgetId: string
+  window = 0
+  windowStartMs = 0
+  nano = 0
+  tokens = 0
+  /** What is held of the same budget in a later window: one ended in between. */
+  later: Part | null = null
+
+  constructor(known: Known) {
+    this.known = known
+    this.budgetId = known.id
+  }
+
+  get amount(): number {
+    return this.known.unit === 'usd' ? this.nano : this.tokens
+  }
+
+  set amount(amount: number) {
+    if (this.known.unit === 'usd') this.nano = amount
+    else this.tokens = amount
+  }
+
+  /** Adds what was reserved of the same budget afterwards. */
+  add(further: Part): void {
+    if (further.window === this.window) this.amount += further.amount
+    else if (this.later === null) this.later = further
+    else this.later.add(further)
   }
 }

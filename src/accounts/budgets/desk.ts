@@ -1,11 +1,12 @@
 // The budgets of one event loop: which of them hold for a request, and what its attempts reserve and spend. Every reservation is in the
 // cells of all its budgets or in none at once, and in the journal before its request is sent.
-import { type Account, type Charge } from '../types.js'
+import { type Account } from '../types.js'
 import { BudgetIndex, type Known, type MatchesGlob } from './budget-index.js'
 import { BudgetCells, REFUSED } from './cells.js'
+import { Part } from './charge.js'
 import { type Entry, type Ledger } from './ledger.js'
 import { type BudgetMemory, type SubjectKind } from './memory.js'
-import { type ClaimAsker, SharedBudgetSet } from './shared/shared-set.js'
+import { type ClaimAsker, SharedBudgetSet, UntoldBudgetSet } from './shared/shared-set.js'
 import {
   type Amount,
   type BudgetDesk,
@@ -177,54 +178,6 @@ class LoopBudgetSet implements BudgetSet {
     const { name, per, kind } = full.known
     if (!isTrial) counters.budgetRefused(kind)
     return { refused: true, budget: name, resetsAtMs: windowEndMs(per, windowAt(per, nowMs())), isUnavailable: false }
-  }
-}
-
-/** Budgets of which nobody can tell what is left: whatever falls under them is refused. */
-class UntoldBudgetSet implements BudgetSet {
-  readonly countsMoney: boolean
-  readonly #name: string
-
-  constructor(budgets: readonly Known[]) {
-    this.countsMoney = budgets.some(({ unit }) => unit === 'usd')
-    this.#name = budgets[0]?.name ?? ''
-  }
-
-  reserve(): BudgetRefusal {
-    return { refused: true, budget: this.#name, resetsAtMs: null, isUnavailable: true }
-  }
-}
-
-/** What is held of one budget in one window, or is spent of it at last: the ledger reads it as a charge, and keeps nothing of it. */
-class Part implements Charge {
-  readonly known: Known
-  readonly budgetId: string
-  window = 0
-  windowStartMs = 0
-  nano = 0
-  tokens = 0
-  /** What is held of the same budget in a later window: one ended in between. */
-  later: Part | null = null
-
-  constructor(known: Known) {
-    this.known = known
-    this.budgetId = known.id
-  }
-
-  get amount(): number {
-    return this.known.unit === 'usd' ? this.nano : this.tokens
-  }
-
-  set amount(amount: number) {
-    if (this.known.unit === 'usd') this.nano = amount
-    else this.tokens = amount
-  }
-
-  /** Adds what was reserved of the same budget afterwards. */
-  add(further: Part): void {
-    if (further.window === this.window) this.amount += further.amount
-    else if (this.later === null) this.later = further
-    else this.later.add(further)
   }
 }
 

@@ -72,6 +72,24 @@ export class SharedBudgetSet implements BudgetSet {
   }
 }
 
+/**
+ * Budgets of end users: no node knows what a user spends on the others, so whatever falls under them is refused. Here none can be created,
+ * nor be in the database at the start; but a node that is configured otherwise may create one.
+ */
+export class UntoldBudgetSet implements BudgetSet {
+  readonly countsMoney: boolean
+  readonly #name: string
+
+  constructor(budgets: readonly Known[]) {
+    this.countsMoney = budgets.some(({ unit }) => unit === 'usd')
+    this.#name = budgets[0]?.name ?? ''
+  }
+
+  reserve(): BudgetRefusal {
+    return { refused: true, budget: this.#name, resetsAtMs: null, isUnavailable: true }
+  }
+}
+
 class SharedReservation implements Reservation {
   readonly refused = false
   readonly #local: LocalReservation
