@@ -19,7 +19,15 @@ import { type AccountsWriter, Feed } from './database/feed.js'
 import { Keys, nameTaken, takenName } from './database/keys.js'
 import { forgetRollups } from './database/rollups/add-rollups.js'
 import { UserNames } from './database/rollups/user-names.js'
-import { type AccountsDatabase, createClock, type Database, type Ground, NEEDS_REDIS } from './database/rows.js'
+import {
+  type AccountsDatabase,
+  checkBudgets,
+  createClock,
+  type Database,
+  type Ground,
+  NEEDS_ONE_NODE,
+  NEEDS_REDIS,
+} from './database/rows.js'
 import { tokenSecretOf } from './database/settings.js'
 import { writeSharedSecret } from './directory/shared-secret.js'
 import { DirectoryWriter } from './directory/writer.js'
@@ -48,8 +56,6 @@ const NOT_YET = GatewayError.shared('overloaded', {
   message: 'The account database cannot be reached.',
   retryAfterMs: LOOK_EVERY_MS,
 })
-const NEEDS_ONE_NODE =
-  'Budgets of end users hold on one node: with accounts.store: postgres they need accounts.singleNode: true.'
 
 /** Opens the database and serves it until the close message, or reports why it cannot. */
 export async function serveAccounts(
@@ -185,7 +191,7 @@ class AccountsThread {
     const { random } = this.#ground
     const secret = await this.#commits.run((db) => tokenSecretOf(db, random))
     writeSharedSecret(this.#options.start.directory.tokenSecret, secret)
-    this.#checkBudgets()
+    checkBudgets(this.#ground, this.#budgets)
     this.#isLoaded = true
     this.#fallback.seen()
   }
@@ -197,19 +203,9 @@ class AccountsThread {
     const taken = found.listings.find(({ account }) => this.#reserved.has(account.name))
     if (taken !== undefined) throw nameTaken(taken.account.name)
     this.#feed.restore(found)
-    this.#checkBudgets()
+    checkBudgets(this.#ground, this.#budgets)
     this.#fallback.restored(found)
     return true
-  }
-
-  #checkBudgets(): void {
-    const { noBudgets, noUserBudgets } = this.#ground
-    if (noBudgets !== null && this.#budgets.ids.length > 0) {
-      throw new GatewayError('misconfigured', { message: `accounts: the database has budgets. ${noBudgets}` })
-    }
-    const [ofUsers] = noUserBudgets === null ? [] : this.#budgets.namesOfUsers
-    if (ofUsers === undefined) return
-    throw new GatewayError('misconfigured', { message: `accounts: ${ofUsers} is a budget of end users. ${noUserBudgets}` })
   }
 
   /** Adds what a process that was killed has left, before the directory is filled with what is spent. */
