@@ -10,6 +10,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { type FolderLock } from '../sqlite/folder-lock.js'
 import { type Adjusted, BudgetWriter } from './budgets/writer.js'
+import { checkBudgets, NEEDS_ONE_NODE, NEEDS_REDIS } from './database/budgets/budgets.js'
 import { recoverJournals } from './database/budgets/recover.js'
 import { lockJournals } from './database/budgets/replay.js'
 import { forgetWindows } from './database/budgets/spend.js'
@@ -19,15 +20,7 @@ import { type AccountsWriter, Feed } from './database/feed.js'
 import { Keys, nameTaken, takenName } from './database/keys.js'
 import { forgetRollups } from './database/rollups/add-rollups.js'
 import { UserNames } from './database/rollups/user-names.js'
-import {
-  type AccountsDatabase,
-  checkBudgets,
-  createClock,
-  type Database,
-  type Ground,
-  NEEDS_ONE_NODE,
-  NEEDS_REDIS,
-} from './database/rows.js'
+import { type AccountsDatabase, createClock, type Database, type Ground } from './database/rows.js'
 import { tokenSecretOf } from './database/settings.js'
 import { writeSharedSecret } from './directory/shared-secret.js'
 import { DirectoryWriter } from './directory/writer.js'

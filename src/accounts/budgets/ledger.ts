@@ -3,8 +3,8 @@
 // after a crash the database must not have a settlement whose reservation the journal still shows as open.
 import { type Charge, type SpendBatch } from '../types.js'
 import { ChargeSums } from './charge.js'
-import { Journal } from './journal.js'
-import { type JournalSpace } from './journal-space.js'
+import { Journal } from './journal/journal.js'
+import { type JournalSpace } from './journal/space.js'
 
 const EVERY_MS = 1000
 /** Then a new file is begun; the former one is deleted when all of its reservations are settled and stored. */

@@ -165,27 +165,8 @@ function hintsOf(keyId: string, secrets: readonly Selectable<SecretTable>[], now
     .map(({ hint, valid_until_ms }) => ({ hint, validUntilMs: valid_until_ms }))
 }
 
-/** Why there can be no budgets: other nodes would spend from them unseen. */
-export const NEEDS_REDIS =
-  'Budgets hold over several nodes by Redis: with accounts.store: postgres they need redis.url, or accounts.singleNode: true where there is one node.'
-
 /** The clock of a thread, with what a test adds to it. */
 export function createClock(offset: SharedArrayBuffer | null): () => number {
   const shift = new Float64Array(offset ?? new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT))
   return () => Date.now() + (shift[0] ?? 0)
-}
-export const NEEDS_ONE_NODE =
-  'Budgets of end users hold on one node: with accounts.store: postgres they need accounts.singleNode: true.'
-
-/** @throws misconfigured for budgets that the database has and this gateway cannot hold */
-export function checkBudgets(
-  { noBudgets, noUserBudgets }: Pick<Ground, 'noBudgets' | 'noUserBudgets'>,
-  { ids, namesOfUsers }: { readonly ids: readonly string[]; readonly namesOfUsers: readonly string[] },
-): void {
-  const refuse = (message: string): never => {
-    throw new GatewayError('misconfigured', { message: `accounts: ${message}` })
-  }
-  if (noBudgets !== null && ids.length > 0) refuse(`the database has budgets. ${noBudgets}`)
-  const [ofUsers] = namesOfUsers
-  if (noUserBudgets !== null && ofUsers !== undefined) refuse(`${ofUsers} is a budget of end users. ${noUserBudgets}`)
 }

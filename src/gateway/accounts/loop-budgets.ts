@@ -1,7 +1,7 @@
 // The budgets of one event loop, joined to its journal and to the account database: what is settled is sent there once a second.
 import { randomUUID } from 'node:crypto'
 import { type BudgetCounters, LoopBudgets } from '../../accounts/budgets/desk.js'
-import { JournalSpace } from '../../accounts/budgets/journal-space.js'
+import { JournalSpace } from '../../accounts/budgets/journal/space.js'
 import { type JournalState, Ledger } from '../../accounts/budgets/ledger.js'
 import { nameOfNode } from '../../accounts/budgets/shared/node-names.js'
 import { type ClaimAsker } from '../../accounts/budgets/shared/shared-set.js'

@@ -317,3 +317,22 @@ function checkUnit({ name, unit }: BudgetRecord, given: BudgetUnit): void {
   if (unit === given) return
   throw new GatewayError('invalid_request', { message: `${given}: ${name} is a budget in ${unit}`, param: given })
 }
+
+/** Why there can be no budgets: other nodes would spend from them unseen. */
+export const NEEDS_REDIS =
+  'Budgets hold over several nodes by Redis: with accounts.store: postgres they need redis.url, or accounts.singleNode: true where there is one node.'
+export const NEEDS_ONE_NODE =
+  'Budgets of end users hold on one node: with accounts.store: postgres they need accounts.singleNode: true.'
+
+/** @throws misconfigured for budgets that the database has and this gateway cannot hold */
+export function checkBudgets(
+  { noBudgets, noUserBudgets }: Pick<Ground, 'noBudgets' | 'noUserBudgets'>,
+  { ids, namesOfUsers }: { readonly ids: readonly string[]; readonly namesOfUsers: readonly string[] },
+): void {
+  const refuse = (message: string): never => {
+    throw new GatewayError('misconfigured', { message: `accounts: ${message}` })
+  }
+  if (noBudgets !== null && ids.length > 0) refuse(`the database has budgets. ${noBudgets}`)
+  const [ofUsers] = namesOfUsers
+  if (noUserBudgets !== null && ofUsers !== undefined) refuse(`${ofUsers} is a budget of end users. ${noUserBudgets}`)
+}

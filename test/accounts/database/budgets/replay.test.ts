@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { Journal } from '../../../../src/accounts/budgets/journal.js'
+import { Journal } from '../../../../src/accounts/budgets/journal/journal.js'
 import { deleteJournals, lockJournals, replayJournals } from '../../../../src/accounts/database/budgets/replay.js'
 import { addBatches } from '../../../../src/accounts/database/budgets/spend.js'
 import { openAccountsFile } from '../../../../src/accounts/database/sqlite.js'

@@ -1,7 +1,7 @@
 // What the journals of all event loops take together.
 import { test } from 'tap'
-import { JournalSpace } from '../../../src/accounts/budgets/journal-space.js'
-import { createBudgetMemory } from '../../../src/accounts/budgets/memory.js'
+import { JournalSpace } from '../../../../src/accounts/budgets/journal/space.js'
+import { createBudgetMemory } from '../../../../src/accounts/budgets/memory.js'
 
 test('pages of all loops are added up, and given back', (t) => {
   const memory = createBudgetMemory(1)

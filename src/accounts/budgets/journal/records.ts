@@ -9,8 +9,8 @@
 //   settle    reservation, settlement of this journal | place, nano-dollars, tokens ...
 //
 // A record counts if its checksum is right, wherever it begins: what is between two of them is passed over.
-import { type Charge } from '../types.js'
-import { ChargeSums } from './charge.js'
+import { type Charge } from '../../types.js'
+import { ChargeSums } from '../charge.js'
 
 const WORD = 8
 /** The last byte is the version of the format. */

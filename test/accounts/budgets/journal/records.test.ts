@@ -1,7 +1,7 @@
 // The records of a journal: what a start reads of them after a crash, whatever has become of the file.
 import { test } from 'tap'
-import { JournalRecords, MAGIC, readJournal } from '../../../src/accounts/budgets/journal-records.js'
-import { type Charge } from '../../../src/accounts/types.js'
+import { JournalRecords, MAGIC, readJournal } from '../../../../src/accounts/budgets/journal/records.js'
+import { type Charge } from '../../../../src/accounts/types.js'
 
 const START_MS = 1_764_547_200_000
 

@@ -3,10 +3,10 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { Journal } from '../../../src/accounts/budgets/journal.js'
-import { readJournal } from '../../../src/accounts/budgets/journal-records.js'
-import { type Charge } from '../../../src/accounts/types.js'
-import { mountSmallDisk, NO_SMALL_DISK } from '../../helpers/small-disk.js'
+import { Journal } from '../../../../src/accounts/budgets/journal/journal.js'
+import { readJournal } from '../../../../src/accounts/budgets/journal/records.js'
+import { type Charge } from '../../../../src/accounts/types.js'
+import { mountSmallDisk, NO_SMALL_DISK } from '../../../helpers/small-disk.js'
 
 const START_MS = 1_764_547_200_000
 

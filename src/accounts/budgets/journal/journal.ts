@@ -4,9 +4,9 @@
 // A reservation without a settlement is charged as it was held: the provider may have served it.
 import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Charge } from '../types.js'
-import { JournalRecords, MAGIC } from './journal-records.js'
-import { type JournalSpace } from './journal-space.js'
+import { type Charge } from '../../types.js'
+import { JournalRecords, MAGIC } from './records.js'
+import { type JournalSpace } from './space.js'
 
 export const JOURNAL_SUFFIX = '.journal'
 /** It tells what users spend: for the owner alone. */

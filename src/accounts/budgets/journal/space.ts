@@ -1,6 +1,6 @@
 // How much the journals of all event loops take together, in one word of shared memory: a database that is away for long must not fill
 // the disk.
-import { type BudgetMemory, HEADER } from './memory.js'
+import { type BudgetMemory, HEADER } from '../memory.js'
 
 /** Counted in pages, so that a word is enough for 8 TiB. */
 const PAGE_BYTES = 4096
