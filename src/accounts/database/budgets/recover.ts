@@ -19,7 +19,8 @@ export type RecoverOptions = {
 export async function recoverJournals(run: Commits['run'], { journal, node, nowMs }: RecoverOptions): Promise<void> {
   const { ids, nodes } = await run(async (db) => {
     const replayed = await replayJournals(db, journal)
-    const ended = nodesIn(journal, replayed)
+    // This one's own mark is from a start that the database has interrupted.
+    const ended = nodesIn(journal, replayed).filter((id) => id !== node)
     await endNodes(db, ended, nowMs())
     return { ids: replayed, nodes: ended }
   })

@@ -24,6 +24,9 @@ test('journals are gone, their nodes and those without a journal are remembered,
   markNode(journal, 'silent')
   await recoverJournals((act) => act(db), { journal, node: 'present', nowMs: () => 1 })
   t.same((await readEnded(db)).sort(), ['killed', 'silent'])
+  // The database was away in the middle of the start, and the start is made again.
+  await recoverJournals((act) => act(db), { journal, node: 'present', nowMs: () => 2 })
+  t.same((await readEnded(db)).sort(), ['killed', 'silent'])
   const isThere = (name: string) => existsSync(join(journal, name))
   t.same(['killed.one.journal', 'silent.node', 'present.node'].map(isThere), [false, false, true])
 })
