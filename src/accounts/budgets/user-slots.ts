@@ -87,7 +87,8 @@ export class UserSlots {
     const words = wordsOf(digest)
     this.#lock()
     try {
-      return this.#find(budget, words) ?? this.#add(budget, words, 0)
+      const found = this.#find(budget, words)
+      return found === undefined ? this.#add(budget, words, 0) : found
     } finally {
       this.#unlock()
     }
@@ -138,6 +139,8 @@ export class UserSlots {
 
   #add(budget: UsersBudget, words: Int32Array, spent: number): UserPlace | null {
     const window = windowAt(budget.per, this.#nowMs())
+    // Each request of a further user would take an entry for nothing.
+    if (this.#cells.usersIn(budget.slot, window) >= this.#maxUsers) return null
     const entry = this.#take()
     if (entry === null) return null
     if (!this.#cells.countUser(budget.slot, window, this.#maxUsers)) {
