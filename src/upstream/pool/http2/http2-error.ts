@@ -6,6 +6,8 @@ export const NOT_OFFERED = 'HTTP2_NOT_OFFERED'
 export const NO_PONG = 'HTTP2_NO_PONG'
 /** The other side agreed on HTTP/2, and did not begin to speak it. */
 export const NO_SETTINGS = 'HTTP2_NO_SETTINGS'
+/** The server allows no request on a connection. */
+export const NO_STREAMS = 'HTTP2_NO_STREAMS'
 /** The connection has gone, or a reset named no error. */
 export const CLOSED = 'HTTP2_CLOSED'
 

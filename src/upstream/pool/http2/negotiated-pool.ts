@@ -104,8 +104,10 @@ export class NegotiatedPool implements UpstreamPool {
   }
 
   #fallBack(): void {
-    this.#http1 ??= this.#options.openHttp1()
-    this.#chosen = this.#http1
+    const http1 = this.#http1 ?? this.#options.openHttp1()
+    this.#http1 = http1
+    this.#chosen = http1
+    for (const [handler, options] of this.#sessions.takeWaiting()) if (!handler.isOver) http1.dispatch(options, handler)
   }
 
   #serveWaiting(): void {

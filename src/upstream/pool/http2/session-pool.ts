@@ -5,7 +5,7 @@
 import { type Socket } from 'node:net'
 import { type Dispatcher, errors } from 'undici'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from '../upstream-pool.js'
-import { CLOSED, Http2Error } from './http2-error.js'
+import { CLOSED, Http2Error, NO_STREAMS } from './http2-error.js'
 import { MAX_STREAMS, Session } from './session.js'
 import { type RequestParts } from './stream-call.js'
 
@@ -29,7 +29,7 @@ export class SessionPool implements UpstreamPool {
   /** Those with room. */
   readonly #free: Session[] = []
   /** In order of arrival. */
-  readonly #waiting = new Map<PooledHandler, RequestParts>()
+  readonly #waiting = new Map<PooledHandler, Dispatcher.DispatchOptions>()
   /** Called whenever a session or a repeat has ended. */
   readonly #onRemoved: (() => void)[] = []
   /** Connections on their way, and those whose server has not said yet what it allows. */
@@ -56,7 +56,7 @@ export class SessionPool implements UpstreamPool {
 
   dispatch(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
     if (this.#isClosed) handler.onResponseError(null, new errors.ClientClosedError())
-    else this.#place(partsOf(options), handler)
+    else this.#place(options, handler)
   }
 
   dispatchAgain(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
@@ -64,13 +64,20 @@ export class SessionPool implements UpstreamPool {
     setImmediate(() => {
       this.#repeats -= 1
       if (this.#isDestroyed) handler.onResponseError(null, new errors.ClientDestroyedError())
-      else if (!handler.isOver) this.#place(partsOf(options), handler)
+      else if (!handler.isOver) this.#place(options, handler)
       this.#tellRemoved()
     })
   }
 
   forget(handler: PooledHandler): void {
     this.#waiting.delete(handler)
+  }
+
+  /** The requests that wait, in order, for another pool: they leave this one. */
+  takeWaiting(): (readonly [handler: PooledHandler, options: Dispatcher.DispatchOptions])[] {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    return waiting
   }
 
   /** A connection that was made elsewhere and speaks HTTP/2 becomes a session. */
@@ -86,7 +93,7 @@ export class SessionPool implements UpstreamPool {
       keepAliveMs,
       maxHeaderBytes,
       events: {
-        onReady: () => this.#onReady(),
+        onReady: (one) => this.#onReady(one),
         onRoom: (one) => this.#onRoom(one),
         onLeaving: (one) => this.#unfree(one),
         onClosed: (one, error) => this.#onClosed(one, error),
@@ -99,7 +106,7 @@ export class SessionPool implements UpstreamPool {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const session of this.#sessions) if (session.streams === 0) session.close()
+    for (const session of this.#sessions) if (session.isReady && session.streams === 0) session.close()
     while (this.#sessions.size + this.#connecting + this.#waiting.size + this.#repeats > 0) {
       await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
     }
@@ -113,17 +120,17 @@ export class SessionPool implements UpstreamPool {
     while (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
   }
 
-  #place(parts: RequestParts, handler: PooledHandler): void {
+  #place(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
     for (let session = this.#free.at(-1); session !== undefined; session = this.#free.at(-1)) {
-      if (this.#give(session, parts, handler)) return
+      if (this.#give(session, options, handler)) return
     }
-    this.#waiting.set(handler, parts)
+    this.#waiting.set(handler, options)
     this.#openForWaiting()
   }
 
   /** False: it takes none. */
-  #give(session: Session, parts: RequestParts, handler: PooledHandler): boolean {
-    const isSent = session.hasRoom && session.send(parts, handler)
+  #give(session: Session, options: Dispatcher.DispatchOptions, handler: PooledHandler): boolean {
+    const isSent = session.hasRoom && session.send(partsOf(options), handler)
     if (!session.hasRoom) this.#unfree(session)
     return isSent
   }
@@ -138,6 +145,7 @@ export class SessionPool implements UpstreamPool {
       this.#connecting -= 1
       if (socket !== null) this.adopt(socket)
       else this.#failWaiting(error ?? new errors.SocketError('no connection'), MAX_STREAMS)
+      if (this.#waiting.size > 0) this.#openForWaiting()
       this.#tellRemoved()
     })
   }
@@ -151,18 +159,20 @@ export class SessionPool implements UpstreamPool {
   }
 
   #serveWaiting(): void {
-    for (const [handler, parts] of this.#waiting) {
+    for (const [handler, options] of this.#waiting) {
       const session = this.#free.at(-1)
       if (session === undefined) break
       this.#waiting.delete(handler)
       if (handler.isOver) continue
-      if (!this.#give(session, parts, handler)) this.#place(parts, handler)
+      if (!this.#give(session, options, handler)) this.#place(options, handler)
     }
     if (this.#waiting.size > 0) this.#openForWaiting()
   }
 
-  #onReady(): void {
+  #onReady(session: Session): void {
     this.#opening -= 1
+    // Further connections would be the same.
+    if (!session.hasRoom) this.#failWaiting(new Http2Error(NO_STREAMS), MAX_STREAMS)
     this.#options.onConnect()
   }
 

@@ -91,7 +91,7 @@ export class Session {
     return this.streams < Math.min(MAX_STREAMS, maxConcurrentStreams)
   }
 
-  /** False: it takes no more requests, and nothing was sent. */
+  /** False: it takes no more requests, and nothing was sent. A request that cannot be said in HTTP/2 fails. */
   send(parts: RequestParts, handler: PooledHandler): boolean {
     const call = new StreamCall(handler, () => this.#release())
     this.streams += 1
@@ -103,13 +103,22 @@ export class Session {
       this.#release()
       return true
     }
+    if (call.aborted) {
+      this.#release()
+      return true
+    }
     try {
       call.start(this.#session, parts)
       return true
-    } catch {
-      this.streams -= 1
-      this.#leave()
-      return false
+    } catch (thrown) {
+      if (this.#session.closed || this.#session.destroyed) {
+        this.streams -= 1
+        this.#leave()
+        return false
+      }
+      call.fail(thrown)
+      this.#release()
+      return true
     }
   }
 

@@ -29,6 +29,8 @@ export class StreamCall implements Dispatcher.DispatchController {
   #session: ClientHttp2Session | null = null
   #stream: ClientHttp2Stream | null = null
   #isOver = false
+  /** The other side has ended the stream, and not by a reset, after which Node ends it as well. */
+  #isWhole = false
   aborted = false
   reason: Error | null = null
   paused = false
@@ -44,6 +46,11 @@ export class StreamCall implements Dispatcher.DispatchController {
     const stream = session.request(headersOf(parts), { endStream: body.length === 0 })
     this.#session = session
     this.#stream = stream
+    const { push } = stream
+    stream.push = (chunk, encoding) => {
+      if (chunk === null && !stream.closed) this.#isWhole = true
+      return push.call(stream, chunk, encoding)
+    }
     stream.on('response', (headers) => this.#begin(headers))
     stream.on('data', (chunk: Buffer) => {
       if (!this.#isOver) this.#handler.onResponseData?.(this, chunk)
@@ -59,6 +66,13 @@ export class StreamCall implements Dispatcher.DispatchController {
     for (const piece of body) stream.write(piece)
     stream.end()
     stream.uncork()
+  }
+
+  /** It could not be begun. */
+  fail(thrown: unknown): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#handler.onResponseError(this, thrown instanceof Error ? thrown : new Error(String(thrown)))
   }
 
   /** Resets the stream; the session stays. */
@@ -86,13 +100,14 @@ export class StreamCall implements Dispatcher.DispatchController {
     this.#handler.onResponseStart?.(this, status, headers)
   }
 
-  /** Node ends a stream that was reset as well. */
   #end(): void {
     if (this.#isOver) return
     const stream = this.#stream
-    if (stream === null || stream.aborted || (stream.rstCode ?? 0) !== 0) return
+    if (stream === null || !this.#isWhole || (stream.rstCode ?? 0) !== 0) return
     this.#isOver = true
     this.#handler.onResponseEnd?.(this, {})
+    // Nobody reads the rest of the request.
+    if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL)
   }
 
   #fail(error: Error | null): void {

@@ -2,9 +2,12 @@
 import { once } from 'node:events'
 import { constants, type Http2ServerResponse } from 'node:http2'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { test } from 'tap'
 import { type ProviderConfig } from '../../../../src/config/types.js'
+import { NegotiatedPool } from '../../../../src/upstream/pool/http2/negotiated-pool.js'
 import { MAX_STREAMS } from '../../../../src/upstream/pool/http2/session.js'
+import { type UpstreamPool } from '../../../../src/upstream/pool/upstream-pool.js'
 import { type Teardown } from '../../../helpers/gateway.js'
 import { Http2Upstream, type Http2UpstreamOptions } from '../../../helpers/http2-upstream.js'
 import { testProvider } from '../../../helpers/targets.js'
@@ -142,6 +145,60 @@ test('a server that allows fewer streams gets no more on a connection', async (t
   for (const one of probes) t.same((await one.done()).events, END)
 })
 
+test('a server that allows no request on a connection fails those that wait, and is not connected to again and again', async (t) => {
+  const rig = await prepare(t, { settings: { maxConcurrentStreams: 0 } })
+  for (let i = 1; i <= 2; i++) {
+    const { error } = await rig.ask().done()
+    t.equal(error?.message, 'The provider could not be reached (HTTP2_NO_STREAMS).')
+    t.ok(rig.server.sockets.length <= i + 1, `${rig.server.sockets.length} connections`)
+  }
+})
+
+test('a request that HTTP/2 cannot say fails by itself, and its connection stays', async (t) => {
+  const rig = await prepare(t, {}, { headers: { 'proxy-connection': 'keep-alive' } })
+  for (let i = 0; i < 3; i++) {
+    t.match((await rig.ask().done()).error?.message, /ERR_HTTP2_INVALID_CONNECTION_HEADERS/)
+  }
+  t.equal(rig.server.sockets.length, 1)
+})
+
+test('where a later connection agrees on HTTP/1.1, what waits for it goes there', async (t) => {
+  const [modern, old] = [await Http2Upstream.listen(t), await Http2Upstream.listen(t, { isHttp1: true })]
+  let now = modern
+  const dispatched: string[] = []
+  const http1: UpstreamPool = {
+    ...{ busy: 0, stats: () => ({ open: 0, busy: 0 }), forget: () => undefined, dispatchAgain: () => undefined },
+    ...{ close: () => Promise.resolve(), destroy: () => Promise.resolve() },
+    dispatch: ({ path }, handler) => {
+      dispatched.push(path)
+      handler.onResponseEnd?.(null as never, {})
+    },
+  }
+  const pool = new NegotiatedPool(modern.origin, {
+    ...{ maxConnections: null, keepAliveMs: 60_000, maxHeaderBytes: 32_768, isRequired: false },
+    onConnect: () => undefined,
+    openHttp1: () => http1,
+    connect: (callback) => {
+      const options = { ca: now.ca, host: '127.0.0.1', ALPNProtocols: ['h2', 'http/1.1'] }
+      const socket = connectTls({ ...options, port: Number(new URL(now.origin).port) })
+      socket.on('error', () => undefined).once('secureConnect', () => callback(null, socket))
+    },
+  })
+  t.teardown(() => pool.destroy())
+  const ask = (path: string) =>
+    new Promise<string>((resolve) => {
+      const onResponseError = (_controller: unknown, error: Error) => resolve(error.message)
+      const handler = { isOver: false, owner: null, onRequestStart: () => undefined, onResponseError }
+      pool.dispatch({ path, method: 'POST', headers: [] }, { ...handler, onResponseEnd: () => resolve('end') })
+    })
+  t.equal(await ask('/first'), 'end')
+  now = old
+  modern.sessions[0]?.destroy()
+  while (pool.stats().open > 0) await nextTurn()
+  t.same(await Promise.all([ask('/second'), ask('/third')]), ['end', 'end'])
+  t.same(dispatched, ['/second', '/third'])
+})
+
 test('with a limit of connections further requests wait, and one that is aborted meanwhile is never sent', async (t) => {
   const rig = await prepare(t, { settings: { maxConcurrentStreams: 2 } }, { maxConnections: 1 })
   await rig.ask().done()
@@ -176,6 +233,7 @@ test('an aborted call resets its own stream at once, and the others of its conne
 
 for (const [name, end] of [
   ['a reset stream', (response) => response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)],
+  ['a stream that is reset without an error', (response) => response.stream.close(constants.NGHTTP2_NO_ERROR)],
   ['a stream that is cancelled', (response) => response.stream.close(constants.NGHTTP2_CANCEL)],
   ['a session that is destroyed', (response) => response.stream.session?.destroy()],
   [
