@@ -115,6 +115,7 @@ const ROOMS: RoomOrder = {
   accounts: [
     'client',
     'thread',
+    'troubles',
     'shared-budgets',
     'key-uses',
     'snapshot',

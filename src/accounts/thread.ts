@@ -36,14 +36,12 @@ import {
 import { DAY_MS } from './rollups/types.js'
 import { type SharedBudgets } from './shared-budgets.js'
 import { Fallback } from './snapshot/fallback.js'
-import { type Listing } from './types.js'
+import { Troubles } from './troubles.js'
 
 /** A change of one node is on every other after this at the latest, and usually by its hint at once. */
 const LOOK_EVERY_MS = 1000
 /** How often rollups that are old are deleted: those of an hour at a time. */
 const FORGET_EVERY_MS = 3_600_000
-/** Keys that one line names. */
-const MAX_NAMED = 10
 const FROM_SNAPSHOT = 'Keys known before are used, and no others; budgets wait for what is spent of them.'
 const NOT_YET = GatewayError.shared('overloaded', {
   message: 'The account database cannot be reached.',
@@ -108,6 +106,7 @@ class AccountsThread {
   readonly #commits: Commits
   readonly #fallback: Fallback
   readonly #uses: KeyUses
+  readonly #troubles: Troubles
   readonly #ports = new Set<MessagePort>()
   /** Null: no other node spends from the budgets. */
   readonly #shared: SharedBudgets | null
@@ -119,13 +118,11 @@ class AccountsThread {
   /** What is in the directory is from the database. */
   #isLoaded = false
   #isLooking = false
-  #isAway = false
-  /** What was told last of a database that cannot be used. */
-  #told = ''
 
   constructor(options: ThreadOptions) {
-    const { start, writer, database, Shared } = options
+    const { start, writer, database, Shared, tell } = options
     this.#options = options
+    this.#troubles = new Troubles((message) => tell({ type: 'trouble', message }))
     this.#reserved = new Set(start.fileKeys)
     const nowMs = createClock(start.clockOffset)
     this.#budgets = new BudgetWriter(start.directory.budgets, nowMs)
@@ -142,19 +139,19 @@ class AccountsThread {
     this.#shared = Shared === null ? null : new Shared({ start, writer: this.#budgets, nowMs, run: this.#run })
     this.#feed = new Feed({
       ...{ writer, budgets: this.#shared?.writer ?? this.#budgets, nowMs },
-      onLeftOut: (leftOut) => this.#reportLeftOut(leftOut),
+      onLeftOut: (leftOut) => this.#troubles.leftOut(leftOut),
       onApplied: () => this.#fallback.note(),
     })
     this.#commits = new Commits({
       ...{ database, feed: this.#feed },
-      onFailure: (thrown) => this.#fail(thrown),
+      onFailure: (thrown) => this.#troubles.failed(thrown, database),
       onChanged: (ids) => {
         for (const port of this.#ports) port.postMessage({ type: 'event', event: { type: 'changed', ids } })
       },
     })
     this.#fallback = new Fallback({
       ...{ start, place: database.shared?.place ?? null, keys: writer, budgets: this.#budgets, nowMs },
-      report: (message) => this.#report(message),
+      report: (message) => this.#troubles.report(message),
     })
     this.#uses = new KeyUses((uses) => this.#run((db) => new Keys(db, this.#ground).noteUses(uses)))
   }
@@ -169,8 +166,7 @@ class AccountsThread {
     } catch (thrown) {
       const { data } = toGatewayError(thrown)
       if (data.code !== 'misconfigured' || !data.retryable || !this.#restore()) throw thrown
-      this.#isAway = true
-      this.#report(`${data.message} ${FROM_SNAPSHOT}`)
+      this.#troubles.startedAway(`${data.message} ${FROM_SNAPSHOT}`)
     }
     await this.#shared?.start()
   }
@@ -205,7 +201,7 @@ class AccountsThread {
   async #replay(): Promise<void> {
     const { journal } = this.#options.start
     if (journal === undefined || this.#ground.noBudgets !== null) return
-    this.#journals ??= lockJournals(journal, (message) => this.#report(message))
+    this.#journals ??= lockJournals(journal, (message) => this.#troubles.report(message))
     const node = this.#shared?.node ?? null
     await recoverJournals((act, kind) => this.#commits.run(act, kind), { journal, node, nowMs: this.#ground.nowMs })
   }
@@ -290,9 +286,7 @@ class AccountsThread {
     this.#isLooking = false
     if (!isThere) return this.#fallback.missed()
     this.#fallback.seen()
-    if (!this.#isAway) return
-    this.#isAway = false
-    this.#report('is available again')
+    this.#troubles.answered()
   }
 
   /** After a start without the database. What keeps it from being used is told once. */
@@ -301,10 +295,7 @@ class AccountsThread {
       await this.#load()
       return true
     } catch (thrown) {
-      const { data } = toGatewayError(thrown)
-      if (data.retryable || data.message === this.#told) return false
-      this.#told = data.message
-      this.#report(data.message)
+      this.#troubles.refused(toGatewayError(thrown).data)
       return false
     }
   }
@@ -318,28 +309,5 @@ class AccountsThread {
       await forgetRollups(db, rollups, Math.floor(nowMs / DAY_MS), nowMs)
       await forgetWindows(db, rollups.dailyDays, nowMs)
     }).catch(() => undefined)
-  }
-
-  /** A database that is away is told of once, until it is there again. */
-  #fail(thrown: unknown): GatewayError {
-    const { failureOf, shared } = this.#options.database
-    const error = failureOf(thrown)
-    const wasAway = this.#isAway
-    const isAway = shared?.isAway(thrown) === true
-    this.#isAway ||= isAway
-    const text = thrown instanceof Error ? thrown.message : String(thrown)
-    if (!isAway || !wasAway) this.#report(`${error.data.code}: ${text}`)
-    return error
-  }
-
-  #report(message: string): void {
-    this.#options.tell({ type: 'trouble', message })
-  }
-
-  #reportLeftOut(listings: readonly Listing[]): void {
-    const names = listings.slice(0, MAX_NAMED).map(({ account }) => account.name)
-    this.#report(
-      `storage_full: no room for ${listings.length} keys, whose requests are refused: ${names.join(', ')}. Raise accounts.maxKeys and restart the gateway.`,
-    )
   }
 }
