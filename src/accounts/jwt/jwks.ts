@@ -1,5 +1,5 @@
-// The public keys of one identity provider (RFC 7517), fetched in the background. Those known so far go on while it is away. A look-up never
-// waits: it says whether to come again.
+// The public keys of one identity provider (RFC 7517), fetched in the background. While the provider cannot be reached, the keys fetched last
+// stay valid. A look-up never waits: it returns the keys, or that they are being fetched.
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 
@@ -11,16 +11,16 @@ export type PublicKey = {
 }
 
 export type JwksOptions = {
-  /** The document. Rejects where it cannot be had. */
+  /** Fetches the document. Rejects on failure. */
   readonly load: () => Promise<JsonObject>
   /** Any clock that only goes forward. */
   readonly nowMs: () => number
   readonly onFailure: (reason: string) => void
 }
 
-/** However many unknown keys are named, the provider is asked no more often. */
+/** At most one request in this time, however many tokens name unknown keys. */
 const LEAST_PAUSE_MS = 30_000
-/** Keys that are used are looked at again: one may have been withdrawn. */
+/** Keys in use are fetched again after this time: the provider may have withdrawn one. */
 const FRESH_MS = 300_000
 const MAX_KEYS = 64
 const MIN_RSA_BITS = 2048
@@ -28,6 +28,7 @@ const MIN_RSA_BITS = 2048
 export class Jwks {
   readonly #options: JwksOptions
   #keys: readonly PublicKey[] = []
+  #generation = 0
   #askedAtMs = Number.NEGATIVE_INFINITY
   #loading: Promise<void> | null = null
 
@@ -35,12 +36,21 @@ export class Jwks {
     this.#options = options
   }
 
-  /** Fits a signature: all with this id, or all where it names none. `later`: none is known, but some may be in a moment. */
+  /** The keys with this id, or all of them for a token without one. `later`: none is known yet, and they are being fetched. */
   find(kid: string | null): readonly PublicKey[] | 'later' {
     const found = kid === null ? this.#keys : this.#keys.filter((key) => key.kid === kid)
     const ageMs = this.#options.nowMs() - this.#askedAtMs
     if (ageMs >= (found.length > 0 ? FRESH_MS : LEAST_PAUSE_MS)) void this.refresh()
     return found.length === 0 && this.#loading !== null ? 'later' : found
+  }
+
+  /**
+   * Changes whenever the set of keys does: what was verified under another one has to be verified again. Counts as a use of the keys, so
+   * that tokens which are already known do not keep a withdrawn key alive.
+   */
+  generation(): number {
+    if (this.#options.nowMs() - this.#askedAtMs >= FRESH_MS) void this.refresh()
+    return this.#generation
   }
 
   /** Never rejects. One at a time. */
@@ -56,14 +66,24 @@ export class Jwks {
     try {
       const keys = keysIn(await this.#options.load())
       if (keys.length === 0) throw new Error('it has no public key that could be used')
+      if (isSameSet(keys, this.#keys)) return
       this.#keys = keys
+      this.#generation += 1
     } catch (thrown) {
       this.#options.onFailure(thrown instanceof Error ? thrown.message : String(thrown))
     }
   }
 }
 
-/** The keys for signatures in a set. What is no such key is passed over, as RFC 7517 (section 5) asks. */
+function isSameSet(some: readonly PublicKey[], others: readonly PublicKey[]): boolean {
+  return some.length === others.length && some.every((key, i) => isSameKey(key, others[i]))
+}
+
+function isSameKey({ kid, alg, key }: PublicKey, other: PublicKey | undefined): boolean {
+  return other !== undefined && kid === other.kid && alg === other.alg && key.equals(other.key)
+}
+
+/** The keys for signatures in a set. Other keys are skipped, as RFC 7517 (section 5) requires. */
 export function keysIn({ keys }: JsonObject): PublicKey[] {
   if (!Array.isArray(keys)) return []
   return keys.slice(0, MAX_KEYS).flatMap((jwk) => (isJsonObject(jwk) ? (publicKeyOf(jwk) ?? []) : []))
@@ -71,7 +91,7 @@ export function keysIn({ keys }: JsonObject): PublicKey[] {
 
 function publicKeyOf(jwk: JsonObject): PublicKey | null {
   const { kid, alg, use, kty } = jwk
-  // A symmetric key here is no secret, so nothing may be verified with it.
+  // A symmetric key in a public document is not a secret, so it must not verify anything.
   if (kty === 'oct' || (use !== undefined && use !== 'sig')) return null
   try {
     const key = createPublicKey({ key: jwk as Record<string, string>, format: 'jwk' })

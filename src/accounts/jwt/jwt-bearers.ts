@@ -1,5 +1,5 @@
-// Bearers of a company's identity provider: which key a verified token uses, and what narrows it. Tokens that were verified are remembered by
-// their digest, so that each is verified once; what their keys may do is looked at each time.
+// Bearers of a company's identity provider: which key a verified token uses, and what narrows it. Verified tokens are remembered by their
+// digest, so that each is verified once for each set of the provider's keys; what its gateway key may do is checked on each request.
 import { GatewayError } from '../../errors.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { TOKEN_EXPIRED } from '../browser-tokens.js'
@@ -7,7 +7,7 @@ import { type Jwks } from './jwks.js'
 import { EXPIRED, expiryOf, faultOf, type JwtRules, type ReadJwt, readJwt } from './verify-jwt.js'
 
 export type JwtSource = JwtRules & {
-  readonly keys: Pick<Jwks, 'find'>
+  readonly keys: Pick<Jwks, 'find' | 'generation'>
   /** Names of claims; null: not used. */
   readonly claims: {
     readonly key: string | null
@@ -27,6 +27,9 @@ export type JwtBearer = {
   readonly user: string | null
 }
 
+/** A verified token. It holds for the set of keys with which it was verified. */
+type Verified = { readonly bearer: JwtBearer; readonly keys: JwtSource['keys']; readonly generation: number }
+
 /** The key that bearers of a team use is called so. */
 export const TEAM_KEY_SUFFIX = '.jwt'
 /** Of each half of what is remembered. */
@@ -41,8 +44,8 @@ const LATER = GatewayError.shared('overloaded', {
 export class JwtBearers {
   readonly #sources: readonly JwtSource[]
   readonly #nowMs: () => number
-  #recent = new Map<string, JwtBearer>()
-  #older = new Map<string, JwtBearer>()
+  #recent = new Map<string, Verified>()
+  #older = new Map<string, Verified>()
 
   /** `nowMs`: Unix time. */
   constructor(sources: readonly JwtSource[], nowMs: () => number) {
@@ -56,19 +59,24 @@ export class JwtBearers {
    */
   find(text: string, digest: string): JwtBearer | null {
     const known = this.#recent.get(digest) ?? this.#older.get(digest)
-    if (known !== undefined && known.expiresAtMs > this.#nowMs()) return known
+    if (known !== undefined && this.#isValid(known)) return known.bearer
     const jwt = text.startsWith('eyJ') ? readJwt(text) : null
     if (jwt === null) return null
-    const bearer = this.#verify(jwt)
+    const verified = this.#verify(jwt)
     if (this.#recent.size >= HALF) {
       this.#older = this.#recent
       this.#recent = new Map()
     }
-    this.#recent.set(digest, bearer)
-    return bearer
+    this.#recent.set(digest, verified)
+    return verified.bearer
   }
 
-  #verify(jwt: ReadJwt): JwtBearer {
+  /** The key that has signed it may have been withdrawn since. */
+  #isValid({ bearer, keys, generation }: Verified): boolean {
+    return bearer.expiresAtMs > this.#nowMs() && keys.generation() === generation
+  }
+
+  #verify(jwt: ReadJwt): Verified {
     const source = this.#sources.find(({ issuer }) => issuer === jwt.claims.iss)
     if (source === undefined) throw refusal('it is of an unknown issuer')
     const keys = source.keys.find(jwt.kid)
@@ -76,7 +84,7 @@ export class JwtBearers {
     const fault = faultOf(jwt, source, keys, this.#nowMs())
     if (fault === EXPIRED) throw TOKEN_EXPIRED
     if (fault !== null) throw refusal(fault)
-    return bearerOf(jwt, source)
+    return { bearer: bearerOf(jwt, source), keys: source.keys, generation: source.keys.generation() }
   }
 }
 

@@ -64,6 +64,35 @@ test('keys known so far go on while the provider is away, and are looked at agai
   t.equal(failures.length, 2)
 })
 
+test('the generation changes with the set of keys alone, and to ask for it fetches keys that are old', async (t) => {
+  const { provider, jwks } = setUp('a', 'b')
+  await jwks.refresh()
+  const first = jwks.generation()
+  await jwks.refresh()
+  t.equal(jwks.generation(), first, 'the same keys again')
+  provider.isAway = true
+  await jwks.refresh()
+  t.equal(jwks.generation(), first, 'the provider cannot be reached')
+  provider.isAway = false
+  const [a, b] = provider.keys as [JsonObject, JsonObject]
+  const sets = [[a], [{ ...a, alg: 'ES256' }], [{ ...a, kid: 'c' }], [{ ...b, kid: 'c' }]]
+  const generations = [first]
+  for (const keys of sets) {
+    provider.keys = keys
+    await jwks.refresh()
+    generations.push(jwks.generation())
+  }
+  t.equal(new Set(generations).size, sets.length + 1)
+  const { asked } = provider
+  provider.nowMs = 299_999
+  jwks.generation()
+  t.equal(provider.asked, asked)
+  provider.nowMs = 300_000
+  jwks.generation()
+  jwks.generation()
+  t.equal(provider.asked, asked + 1)
+})
+
 test('only public keys for signatures are used', (t) => {
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
   const weak = { ...(publicKey.export({ format: 'jwk' }) as JsonObject), kid: 'weak' }

@@ -13,7 +13,7 @@ const KEYS = keysIn({ keys: [(await exportJWK(publicKey)) as JsonObject] })
 
 async function setUp(claims: Partial<JwtSource['claims']> = {}) {
   const clock = { nowMs: Date.now() }
-  const keys = { asked: 0, found: KEYS as readonly PublicKey[] | 'later' }
+  const keys = { asked: 0, found: KEYS as readonly PublicKey[] | 'later', generation: 1 }
   const source: JwtSource = {
     ...{ issuer: ISSUER, audience: 'sluice', algorithms: ['ES256'] },
     claims: { key: null, team: 'groups', models: 'models', user: 'sub', ...claims },
@@ -22,6 +22,7 @@ async function setUp(claims: Partial<JwtSource['claims']> = {}) {
         keys.asked += 1
         return keys.found
       },
+      generation: () => keys.generation,
     },
   }
   const bearers = new JwtBearers([source], () => clock.nowMs)
@@ -84,6 +85,24 @@ test('a token is verified once, and again once it has expired', async (t) => {
     /^unauthenticated: $/,
   )
   t.equal(keys.asked, 2)
+})
+
+test('a token is verified again when the keys of its provider have changed, and refused once its own was withdrawn', async (t) => {
+  const { sign, find, keys } = await setUp()
+  const token = await sign({ groups: 'blue' })
+  t.ok(find(token))
+  keys.generation = 2
+  t.ok(find(token), 'its key is still there')
+  t.ok(find(token))
+  t.equal(keys.asked, 2, 'once for each set of keys')
+  keys.generation = 3
+  keys.found = []
+  for (let i = 0; i < 2; i++) {
+    t.match(
+      causeOf(() => find(token)),
+      /no known key has signed it/,
+    )
+  }
 })
 
 test('whatever number of tokens there is, those of the last ones are remembered', async (t) => {
