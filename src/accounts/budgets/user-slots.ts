@@ -1,38 +1,40 @@
-// The cells of budgets that hold for each end user apart: a user gets some with the first request that falls under such a budget, on whichever
-// event loop. They lie behind those of the budgets, and are reserved in like those; only which of them are whose is decided here.
+// The cells of budgets that hold for each end user separately. A user gets a cell with the first request that falls under such a budget, on
+// any event loop. These cells lie behind those of the budgets and are used in the same way; this file only assigns them to users.
 //
-//   heads     Int32   of each chain: 0, or 1 + its first entry
-//   entries   Int32   next of the chain | slot and epoch of the budget | period | 4 words of the user's digest
+//   heads     Int32   of each hash chain: 0, or 1 + its first entry
+//   entries   Int32   next entry of the chain | slot and epoch of the budget | period | 4 words of the user's digest
 //
-// Everything here happens under one lock of a few hundred instructions. It spins: event loops cannot sleep, and no thread ever ends alone.
-// An entry whose window is over is given to another user when there are no new ones, unless something of it is still held.
+// The table is read and changed under one lock, which is held for a few hundred instructions: one chain is walked and at most one entry is
+// changed. It spins, because event loops cannot sleep, and no thread ever ends alone. Chains stay short whatever names callers choose: the
+// hash is keyed by random words in the shared memory. When all entries are in use, one whose window is over goes to another user, unless a
+// reservation of it is still open. Such an entry is searched for without the lock.
 import { hash } from 'node:crypto'
 import { BUDGET_PERIODS, type BudgetPeriod } from '../types.js'
 import { type Known } from './budget-index.js'
 import { type BudgetCells } from './cells.js'
 import { type BudgetMemory, USER_ENTRY, USER_STATE } from './memory.js'
-import { windowAt } from './windows.js'
+import { PresentWindows, windowAt } from './windows.js'
 
 /** Users of one budget in one of its windows; further ones share what one user may spend. */
 export const MAX_BUDGET_USERS = 10_000
-/** Entries that are looked at for one that can be used again: some microseconds. */
-const SWEEP = 4096
+/** Entries that one request looks at for one that can be used again: some ten microseconds. The next request goes on from there. */
+const SWEEP = 512
 const DIGEST_CHARS = 22
 const DIGEST_WORDS = 4
-const NO_BUDGET = -1
-/** Its sign is that of no limit: the cells of a user have the limit of their budget. */
+/** Negative, which no limit is: the cells of a user have the limit of their budget. */
 const limitOf = (slot: number): number => -1 - slot
 
-/** A budget whose users are meant, in its own slot. */
+/** A budget of end users, in its own slot. */
 export type UsersBudget = { readonly slot: number; readonly epoch: number; readonly per: BudgetPeriod }
 export type UserPlace = { readonly slot: number; readonly epoch: number }
+type NewUser = { readonly budget: UsersBudget; readonly words: Int32Array; readonly spent: number }
 
-/** By what budgets know an end user: 128 bits of SHA-256, in base64url. */
+/** How budgets identify an end user: 128 bits of SHA-256, in base64url. */
 export function digestOfUser(user: string): string {
   return hash('sha256', user, 'base64url').slice(0, DIGEST_CHARS)
 }
 
-/** By what charges name the part of a budget that is one user's. */
+/** How charges identify the part of a budget that is one user's. */
 export function userBudgetId(budgetId: string, digest: string): string {
   return `${budgetId}/${digest}`
 }
@@ -53,6 +55,10 @@ export class UserSlots {
   readonly #size: number
   readonly #maxUsers: number
   readonly #nowMs: () => number
+  readonly #windows = new PresentWindows()
+  readonly #seed: Int32Array
+  /** Leaves as many bits of a word as there are heads for. */
+  readonly #headShift: number
 
   /** `maxUsers`: of a budget in a window. */
   constructor(memory: BudgetMemory, cells: BudgetCells, nowMs: () => number, maxUsers = MAX_BUDGET_USERS) {
@@ -64,6 +70,8 @@ export class UserSlots {
     this.#first = memory.maxBudgets
     this.#size = this.#entries.length / USER_ENTRY.words
     this.#maxUsers = maxUsers
+    this.#seed = this.#state.slice(USER_STATE.seed, USER_STATE.seed + DIGEST_WORDS)
+    this.#headShift = Math.clz32(this.#heads.length) + 1
   }
 
   /**
@@ -84,24 +92,12 @@ export class UserSlots {
 
   /** The cells of a user. Null: there are too many users, and this one shares the budget's own with all further ones. */
   of(budget: UsersBudget, digest: string): UserPlace | null {
-    const words = wordsOf(digest)
-    this.#lock()
-    try {
-      const found = this.#find(budget, words)
-      return found === undefined ? this.#add(budget, words, 0) : found
-    } finally {
-      this.#unlock()
-    }
+    return this.#place(budget, wordsOf(digest), 0)
   }
 
   /** A user of whom so much is spent in the present window, as the database knows. False: too many. Only the budgets' writer may call it. */
   seed(budget: UsersBudget, digest: string, spent: number): boolean {
-    this.#lock()
-    try {
-      return this.#add(budget, wordsOf(digest), spent) !== null
-    } finally {
-      this.#unlock()
-    }
+    return this.#place(budget, wordsOf(digest), spent) !== null
   }
 
   /** The cells of a user that has some in the present window. */
@@ -112,6 +108,11 @@ export class UserSlots {
     this.#unlock()
     if (entry === null || this.#cells.windowOf(this.#first + entry) < windowAt(per, this.#nowMs())) return null
     return this.#placeOf(entry)
+  }
+
+  /** Further users of a budget share its own cells. */
+  isFull({ slot, per }: UsersBudget): boolean {
+    return this.#cells.usersIn(slot, windowAt(per, this.#nowMs())) >= this.#maxUsers
   }
 
   /** All users of a budget in its present window, for people to see. */
@@ -125,11 +126,43 @@ export class UserSlots {
     }
   }
 
+  #place(budget: UsersBudget, words: Int32Array, spent: number): UserPlace | null {
+    this.#lock()
+    try {
+      const found = this.#find(budget, words)
+      if (found !== undefined) return found
+      const unused = this.#takeUnused()
+      if (unused !== null) return this.#fill(unused, { budget, words, spent })
+    } finally {
+      this.#unlock()
+    }
+    return this.#reuse(budget, words, spent)
+  }
+
+  /** Takes an entry of a window that is over, if there is one among the next. */
+  #reuse(budget: UsersBudget, words: Int32Array, spent: number): UserPlace | null {
+    for (let tries = 0; tries < Math.min(SWEEP, this.#size); tries++) {
+      const entry = (Atomics.add(this.#state, USER_STATE.hand, 1) >>> 0) % this.#size
+      if (!this.#isOver(entry)) continue
+      this.#lock()
+      try {
+        // Another event loop may have been faster: with this user, with the last place, or with the entry.
+        const found = this.#find(budget, words)
+        if (found !== undefined) return found
+        if (this.#isOver(entry) && this.#free(entry)) return this.#fill(entry, { budget, words, spent })
+      } finally {
+        this.#unlock()
+      }
+    }
+    return null
+  }
+
+  /** Undefined: not there, and there may be one more. Null: there may be none. */
   #find(budget: UsersBudget, words: Int32Array): UserPlace | null | undefined {
     const entry = this.#entryOf(budget, words)
-    if (entry === null) return undefined
-    const slot = this.#first + entry
+    if (entry === null) return this.isFull(budget) ? null : undefined
     const window = windowAt(budget.per, this.#nowMs())
+    const slot = this.#first + entry
     if (this.#cells.windowOf(slot) >= window) return this.#placeOf(entry)
     // Its first request in this window.
     if (!this.#cells.countUser(budget.slot, window, this.#maxUsers)) return null
@@ -137,16 +170,17 @@ export class UserSlots {
     return this.#placeOf(entry)
   }
 
-  #add(budget: UsersBudget, words: Int32Array, spent: number): UserPlace | null {
+  #takeUnused(): number | null {
+    const used = this.#state[USER_STATE.used] ?? 0
+    if (used >= this.#size) return null
+    Atomics.store(this.#state, USER_STATE.used, used + 1)
+    return used
+  }
+
+  /** Gives an entry that belongs to nobody to a user, after `#find` has said that there may be one more. */
+  #fill(entry: number, { budget, words, spent }: NewUser): UserPlace {
     const window = windowAt(budget.per, this.#nowMs())
-    // Each request of a further user would take an entry for nothing.
-    if (this.#cells.usersIn(budget.slot, window) >= this.#maxUsers) return null
-    const entry = this.#take()
-    if (entry === null) return null
-    if (!this.#cells.countUser(budget.slot, window, this.#maxUsers)) {
-      this.#entries[entry * USER_ENTRY.words + USER_ENTRY.slot] = NO_BUDGET
-      return null
-    }
+    this.#cells.countUser(budget.slot, window, Number.POSITIVE_INFINITY)
     const at = entry * USER_ENTRY.words
     this.#entries[at + USER_ENTRY.slot] = budget.slot
     this.#entries[at + USER_ENTRY.epoch] = budget.epoch | 0
@@ -177,31 +211,19 @@ export class UserSlots {
     return { slot, epoch: this.#cells.epochOf(slot) }
   }
 
-  /** An entry that belongs to nobody. */
-  #take(): number | null {
-    const used = this.#state[USER_STATE.used] ?? 0
-    if (used < this.#size) {
-      Atomics.store(this.#state, USER_STATE.used, used + 1)
-      return used
-    }
-    for (let tries = 0; tries < Math.min(SWEEP, this.#size); tries++) {
-      const hand = this.#state[USER_STATE.hand] ?? 0
-      this.#state[USER_STATE.hand] = (hand + 1) % this.#size
-      if (this.#free(hand)) return hand
-    }
-    return null
+  /** Its window is over, or its budget was deleted. Also asked without the lock, where the entry may be changing: then asked again with it. */
+  #isOver(entry: number): boolean {
+    const at = entry * USER_ENTRY.words
+    const budget = this.#entries[at + USER_ENTRY.slot] ?? 0
+    if (this.#cells.epochOf(budget) !== this.#entries[at + USER_ENTRY.epoch]) return true
+    const per = BUDGET_PERIODS[this.#entries[at + USER_ENTRY.period] ?? 0] ?? 'total'
+    return this.#cells.windowOf(this.#first + entry) < this.#windows.at(per, this.#nowMs()).number
   }
 
-  /** True if it is free, or nobody needs it any more. */
+  /** False: a reservation of it is still open. */
   #free(entry: number): boolean {
-    const at = entry * USER_ENTRY.words
-    const budget = this.#entries[at + USER_ENTRY.slot] ?? NO_BUDGET
-    if (budget === NO_BUDGET) return true
     const slot = this.#first + entry
-    const per = BUDGET_PERIODS[this.#entries[at + USER_ENTRY.period] ?? 0] ?? 'total'
-    const isDeleted = this.#cells.epochOf(budget) !== this.#entries[at + USER_ENTRY.epoch]
-    if (!isDeleted && this.#cells.windowOf(slot) >= windowAt(per, this.#nowMs())) return false
-    // Closed first: whoever holds it from now on finds that it is gone, and looks for it anew.
+    // Closed first: whoever holds it from now on finds that it is gone, and looks for it again.
     const epoch = this.#cells.epochOf(slot)
     this.#cells.close(slot)
     if (!this.#cells.isIdle(slot)) {
@@ -228,7 +250,10 @@ export class UserSlots {
   }
 
   #headOf(words: Int32Array): number {
-    return (words[0] ?? 0) & (this.#heads.length - 1)
+    let sum = 0
+    // Multiply-shift (Dietzfelbinger et al., 1997): two digests share a chain with a probability of about 2 / heads.
+    for (let i = 0; i < DIGEST_WORDS; i++) sum += Math.imul(words[i] ?? 0, this.#seed[i] ?? 0)
+    return (sum >>> this.#headShift) & (this.#heads.length - 1)
   }
 
   #lock(): void {

@@ -1,7 +1,7 @@
 // Who has which cells of a budget that holds for each end user apart.
 import { test } from 'tap'
 import { BudgetCells } from '../../../src/accounts/budgets/cells.js'
-import { createBudgetMemory } from '../../../src/accounts/budgets/memory.js'
+import { type BudgetMemory, createBudgetMemory, USER_ENTRY, USER_STATE } from '../../../src/accounts/budgets/memory.js'
 import { digestOfUser, partsOfBudgetId, UserSlots, userBudgetId } from '../../../src/accounts/budgets/user-slots.js'
 import { windowAt } from '../../../src/accounts/budgets/windows.js'
 import { NOON } from '../../helpers/budget-rig.js'
@@ -9,11 +9,52 @@ import { NOON } from '../../helpers/budget-rig.js'
 const DAY_MS = 86_400_000
 const [ANNA, BEN, CLEO, DORA] = ['anna', 'ben', 'cleo', 'dora'].map(digestOfUser) as [string, string, string, string]
 
+/** Counts what is looked at while the lock of the users is held. */
+class WatchedCells extends BudgetCells {
+  /** The most at one time. */
+  mostLocked = 0
+  total = 0
+  readonly #state: Int32Array
+  #locked = 0
+
+  constructor(memory: BudgetMemory) {
+    super(memory)
+    this.#state = new Int32Array(memory.users.state)
+  }
+
+  override windowOf(slot: number): number {
+    this.#note()
+    return super.windowOf(slot)
+  }
+
+  override epochOf(slot: number): number {
+    this.#note()
+    return super.epochOf(slot)
+  }
+
+  #note(): void {
+    this.total += 1
+    this.#locked = this.#state[USER_STATE.lock] === 1 ? this.#locked + 1 : 0
+    this.mostLocked = Math.max(this.mostLocked, this.#locked)
+  }
+}
+
+/** The number of entries in the longest chain. */
+function longestChain({ users: { heads, entries } }: BudgetMemory): number {
+  const next = new Int32Array(entries)
+  const lengths = [...new Int32Array(heads)].map((head) => {
+    let length = 0
+    for (let at = head; at !== 0; at = next[(at - 1) * USER_ENTRY.words + USER_ENTRY.next] ?? 0) length += 1
+    return length
+  })
+  return Math.max(...lengths)
+}
+
 /** Memory for so many users, and a budget of 100 in slot 0. */
 function setUp(room = 16, maxUsers = 100) {
   const clock = { nowMs: NOON }
   const memory = createBudgetMemory(10, null, room)
-  const cells = new BudgetCells(memory)
+  const cells = new WatchedCells(memory)
   const budget = { slot: 0, epoch: 7, per: 'day' } as const
   const window = () => windowAt('day', clock.nowMs)
   cells.open(0, { epoch: 7, limit: 100, window: window(), spent: 0 })
@@ -88,16 +129,59 @@ test('the cells of users of a budget that was deleted go to others', (t) => {
 })
 
 test('a chain stays whole, whichever of its users go', (t) => {
-  const { clock, budget, users, cells } = setUp(4)
-  // All in one chain: the first word of a digest decides.
-  const digestOf = (n: number): string => Buffer.from(Int32Array.of(4, n, 0, 0).buffer).toString('base64url')
+  const { clock, memory, budget, loop, cells } = setUp(4)
+  // Without a seed all are in one chain.
+  new Int32Array(memory.users.state).fill(0, USER_STATE.seed)
+  const users = loop()
+  const digestOf = (n: number): string => digestOfUser(`user ${n}`)
   const slots = [0, 1, 2, 3].map((n) => users.of(budget, digestOf(n)))
+  t.equal(longestChain(memory), 4)
   for (const n of [0, 2]) cells.hold(slots[n]?.slot ?? 0, slots[n]?.epoch ?? 0)
   clock.nowMs += DAY_MS
   t.ok(users.of(budget, digestOf(4)))
   t.ok(users.of(budget, digestOf(5)))
   t.equal(users.of(budget, digestOf(6)), null)
   for (const n of [0, 2]) t.same(users.of(budget, digestOf(n)), slots[n])
+  t.end()
+})
+
+test('names that are chosen for it make no long chain, and all loops find the same cells', (t) => {
+  const { memory, budget, users, loop } = setUp(256, 1000)
+  // As many names as there are chains, all with digests that begin with a zero byte.
+  const names = Array.from({ length: 100_000 }, (_, n) => digestOfUser(`user ${n}`))
+  const chosen = names.filter((name) => Buffer.from(name, 'base64url')[0] === 0).slice(0, 256)
+  const places = chosen.map((name) => users.of(budget, name))
+  t.equal(new Set(places.map((place) => place?.slot)).size, 256)
+  t.ok(longestChain(memory) < 20, `the longest chain has ${longestChain(memory)}`)
+  const other = loop()
+  t.same(
+    chosen.map((name) => other.of(budget, name)),
+    places,
+  )
+  t.notSame(
+    new Int32Array(setUp().memory.users.state).slice(USER_STATE.seed),
+    new Int32Array(memory.users.state).slice(USER_STATE.seed),
+  )
+  t.end()
+})
+
+test('the search for cells of a window that is over does not hold the lock, and goes on where the last one ended', (t) => {
+  const { clock, cells, budget, users, window } = setUp(2000, 5000)
+  const places = Array.from({ length: 2000 }, (_, n) => users.of(budget, digestOfUser(`user ${n}`)))
+  cells.mostLocked = 0
+  cells.total = 0
+  t.equal(users.of(budget, ANNA), null, 'all are in use')
+  t.ok(cells.total > 500 && cells.total < 1100, `it has looked ${cells.total} times`)
+  t.ok(cells.mostLocked <= 8, `${cells.mostLocked} times with the lock`)
+  // All but the last are used in the next window as well.
+  clock.nowMs += DAY_MS
+  for (const place of places.slice(0, -1)) cells.take(place?.slot ?? 0, window(), 1)
+  const found = [0, 1, 2].map((n) => users.of(budget, digestOfUser(`new ${n}`)))
+  t.same(
+    found.map((place) => place?.slot ?? null),
+    [null, null, places[1999]?.slot],
+  )
+  t.ok(cells.mostLocked <= 8, `${cells.mostLocked} times with the lock`)
   t.end()
 })
 
