@@ -514,7 +514,6 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/jobs/run/job-run.ts', 'test/jobs/run/runner.test.ts'],
   // The same of keys and teams, by the suite of all databases.
   ['src/accounts/thread.ts', 'test/accounts/client.test.ts'],
-  ['src/accounts/database/budgets/budgets.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/calls.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/changes.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/feed.ts', 'test/accounts/client.test.ts'],

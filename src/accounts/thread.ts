@@ -135,6 +135,7 @@ class AccountsThread {
       noBudgets: database.shared === null || start.isSingleNode === true || Shared !== null ? null : NEEDS_REDIS,
       noUserBudgets: Shared === null ? null : NEEDS_ONE_NODE,
       usageOf: (id) => this.#budgets.usage(id),
+      chargedId: (id) => this.#budgets.chargedId(id),
     }
     this.#shared = Shared === null ? null : new Shared({ start, writer: this.#budgets, nowMs, run: this.#run })
     this.#feed = new Feed({

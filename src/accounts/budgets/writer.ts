@@ -154,6 +154,14 @@ export class BudgetWriter {
     this.#cells.charge((place ?? listed).slot, this.#windowOf(listed), amount)
   }
 
+  /** Where the spend of a part of a budget is counted: with the budget itself where it has too many users to tell this one apart. */
+  chargedId(id: string): string {
+    const { budgetId, digest } = partsOfBudgetId(id)
+    const listed = this.#listed.get(budgetId)
+    if (listed === undefined || digest === null) return id
+    return this.#users.of(ownOf(listed), digest) === null ? budgetId : id
+  }
+
   /** Null for a budget that is not there. `id`: of a budget, or of the part of it that is a user's. */
   usage(id: string): BudgetUse | null {
     const { budgetId, digest } = partsOfBudgetId(id)
@@ -164,7 +172,9 @@ export class BudgetWriter {
     if (listed.facts.kind !== 'user') return use
     if (digest === null) return this.#sumOfUsers(listed, use)
     const place = this.#users.peek(ownOf(listed), digest)
-    return place === null ? { ...use, spent: 0, reserved: 0 } : this.#cells.usage(place.slot, window)
+    if (place !== null) return this.#cells.usage(place.slot, window)
+    // A further user has spent and has left what all of these share.
+    return this.#users.isFull(ownOf(listed)) ? use : { ...use, spent: 0, reserved: 0 }
   }
 
   #sumOfUsers(listed: Listed, shared: CellUsage): BudgetUse {

@@ -64,6 +64,8 @@ export type Ground = {
   readonly noUserBudgets: string | null
   /** What event loops have spent and reserved of a budget; null where they do not know it yet. */
   readonly usageOf: (budgetId: string) => BudgetUse | null
+  /** @see BudgetWriter.chargedId */
+  readonly chargedId: (id: string) => string
 }
 
 export type LimitColumns = Pick<KeyTable, 'requests_per_minute' | 'tokens_per_minute' | 'concurrency'>

@@ -1,6 +1,8 @@
 // The slots of budgets: whose they are, and when another budget may have one.
 import { test } from 'tap'
 import { createBudgetMemory } from '../../../src/accounts/budgets/memory.js'
+import { type BudgetSet } from '../../../src/accounts/budgets/types.js'
+import { digestOfUser, MAX_BUDGET_USERS, userBudgetId } from '../../../src/accounts/budgets/user-slots.js'
 import { BudgetWriter } from '../../../src/accounts/budgets/writer.js'
 import { amount, BudgetRig, budget, NOON, reserved } from '../../helpers/budget-rig.js'
 
@@ -53,6 +55,31 @@ test('knows its budgets by their ids and subjects', async (t) => {
   t.equal(writer.usage('budget_a'), null)
   t.same(writer.ids, ['budget_b'])
 })
+
+test('what a further end user is charged or refunded counts with what all further ones share', (t) => {
+  const rig = new BudgetRig()
+  const { writer } = rig
+  writer.put(budget('each', 100, { kind: 'user', per: 'total', spent: 40 }))
+  const idOf = (user: string): string => userBudgetId('budget_each', digestOfUser(user))
+  for (let n = 0; n < MAX_BUDGET_USERS; n++) writer.chargedId(idOf(`user ${n}`))
+  t.equal(writer.chargedId(idOf('user 7')), idOf('user 7'))
+  t.equal(writer.chargedId(idOf('late')), 'budget_each')
+  t.equal(writer.chargedId('budget_each'), 'budget_each')
+  t.equal(writer.chargedId('budget_gone/x'), 'budget_gone/x')
+  t.match(writer.usage(idOf('late')), { spent: 40 })
+  t.match(writer.usage(idOf('user 7')), { spent: 0 })
+  const held = reserved(rig.loop().budgetsOf(spenderOf('late')) as BudgetSet, amount(50), amount(50))
+  t.match(writer.usage(idOf('late')), { spent: 40, reserved: 50 })
+  writer.adjust({ id: writer.chargedId(idOf('late')), amount: -30 })
+  held.settle(amount(20))
+  t.match(writer.usage(idOf('late')), { spent: 30, reserved: 0 })
+  t.match(writer.usage('budget_each'), { spent: 30, reserved: 0, users: MAX_BUDGET_USERS })
+  t.end()
+})
+
+function spenderOf(user: string) {
+  return { owner: null, accountIndex: -1, model: 'fast', user }
+}
 
 test('says in advance what does not fit', async (t) => {
   const writer = new BudgetWriter({ ...createBudgetMemory(1), maxBudgets: 3 }, () => NOON)

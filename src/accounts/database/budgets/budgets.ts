@@ -114,7 +114,7 @@ export class Budgets {
     const { revision } = await beginChange(this.#db)
     const record = await this.find(name)
     checkUnit(record, unit)
-    const id = partOf(record, user, true)
+    const id = this.#ground.chargedId(partOf(record, user, true))
     const atMs = this.#ground.nowMs()
     const windowStart = windowStartMs(record.per, windowAt(record.per, atMs))
     const money = unit === 'usd'

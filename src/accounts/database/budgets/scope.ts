@@ -67,7 +67,7 @@ export function partOf({ id, name, scope }: BudgetRecord, user: string | null, i
   if (user !== null && tellsApart) return userBudgetId(id, digestOfUser(user))
   if (user === null && !(isOne && tellsApart)) return id
   const message = tellsApart
-    ? `user: which end user of ${name} is meant`
+    ? `user: must name an end user, since ${name} tells them apart.`
     : `user: ${name} does not tell end users apart`
   throw new GatewayError('invalid_request', { message, param: 'user' })
 }
