@@ -2,6 +2,7 @@
 import { type MessagePort } from 'node:worker_threads'
 import { GatewayError } from '../errors.js'
 import { type ClaimsNews, NodeClaims } from './budgets/shared/node-claims.js'
+import { type Granted } from './budgets/shared/shared-set.js'
 import { type BudgetWriter, type StoredBudget } from './budgets/writer.js'
 import { unmarkNodes } from './database/budgets/replay.js'
 import { forgetNode, readEnded, readNodes, readSeeds, readSpentBy } from './database/budgets/shares.js'
@@ -16,6 +17,8 @@ export type SharedBudgetsOptions = {
   readonly writer: BudgetWriter
   /** Rejects as long as the database was not there. */
   readonly run: Commits['run']
+  /** False: it is not known what is spent of the budgets, so nothing of them may be claimed. */
+  readonly isSpendKnown: () => boolean
   readonly nowMs: () => number
 }
 
@@ -89,7 +92,8 @@ export class SharedBudgets {
       this.#listener = port
       this.#tell({ state: this.#state, calls: [], debtNano: 0 })
     } else {
-      const value = await this.#claims.ask(message.wants)
+      // What is claimed before would be forgotten when the budgets are read, and stay claimed in Redis.
+      const value: Granted = this.#options.isSpendKnown() ? await this.#claims.ask(message.wants) : 'away'
       port.postMessage({ type: 'value', n: message.n, value } satisfies FromStore)
     }
   }

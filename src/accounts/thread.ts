@@ -10,7 +10,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { type FolderLock } from '../sqlite/folder-lock.js'
 import { type Adjusted, BudgetWriter } from './budgets/writer.js'
-import { checkBudgets, NEEDS_ONE_NODE, NEEDS_REDIS } from './database/budgets/budgets.js'
+import { checkBudgets, NEEDS_ONE_NODE, NEEDS_REDIS, unheldBudgets } from './database/budgets/budgets.js'
 import { recoverJournals } from './database/budgets/recover.js'
 import { lockJournals } from './database/budgets/replay.js'
 import { forgetWindows } from './database/budgets/spend.js'
@@ -42,7 +42,10 @@ import { Troubles } from './troubles.js'
 const LOOK_EVERY_MS = 1000
 /** How often rollups that are old are deleted: those of an hour at a time. */
 const FORGET_EVERY_MS = 3_600_000
-const FROM_SNAPSHOT = 'Keys known before are used, and no others; budgets wait for what is spent of them.'
+const FROM_SNAPSHOT =
+  'Only keys known before are accepted, and requests that fall under a budget get 503 until the database is back.'
+/** Of a database that may be back soon: it cannot be opened, or is away since it was. */
+const PASSING: ReadonlySet<string> = new Set(['misconfigured', 'overloaded'])
 const NOT_YET = GatewayError.shared('overloaded', {
   message: 'The account database cannot be reached.',
   retryAfterMs: LOOK_EVERY_MS,
@@ -118,6 +121,7 @@ class AccountsThread {
   /** What is in the directory is from the database. */
   #isLoaded = false
   #isLooking = false
+  #isStarted = false
 
   constructor(options: ThreadOptions) {
     const { start, writer, database, Shared, tell } = options
@@ -137,11 +141,17 @@ class AccountsThread {
       usageOf: (id) => this.#budgets.usage(id),
       chargedId: (id) => this.#budgets.chargedId(id),
     }
-    this.#shared = Shared === null ? null : new Shared({ start, writer: this.#budgets, nowMs, run: this.#run })
+    if (this.#ground.noBudgets !== null) this.#budgets.holdNone()
+    const isSpendKnown = () => this.#isLoaded
+    this.#shared =
+      Shared === null ? null : new Shared({ start, writer: this.#budgets, nowMs, run: this.#run, isSpendKnown })
     this.#feed = new Feed({
       ...{ writer, budgets: this.#shared?.writer ?? this.#budgets, nowMs },
       onLeftOut: (leftOut) => this.#troubles.leftOut(leftOut),
-      onApplied: () => this.#fallback.note(),
+      onApplied: () => {
+        this.#fallback.note()
+        if (this.#isStarted) this.#reportUnheld()
+      },
     })
     this.#commits = new Commits({
       ...{ database, feed: this.#feed },
@@ -166,9 +176,11 @@ class AccountsThread {
       await this.#load()
     } catch (thrown) {
       const { data } = toGatewayError(thrown)
-      if (data.code !== 'misconfigured' || !data.retryable || !this.#restore()) throw thrown
+      if (!PASSING.has(data.code) || !data.retryable || !this.#restore()) throw thrown
       this.#troubles.startedAway(`${data.message} ${FROM_SNAPSHOT}`)
     }
+    this.#isStarted = true
+    this.#reportUnheld()
     await this.#shared?.start()
   }
 
@@ -181,19 +193,25 @@ class AccountsThread {
     const { random } = this.#ground
     const secret = await this.#commits.run((db) => tokenSecretOf(db, random))
     writeSharedSecret(this.#options.start.directory.tokenSecret, secret)
-    checkBudgets(this.#ground, this.#budgets)
+    // A gateway that runs already goes on: it refuses the requests that fall under them.
+    if (!this.#isStarted) checkBudgets(this.#ground, this.#budgets)
     this.#isLoaded = true
     this.#fallback.seen()
   }
 
-  /** Fills the directory with what was known last. False: nothing is known, or it is too old. */
+  /** Goes on with what was read before the database was away, or else was known last. False: nothing is known, or it is too old. */
   #restore(): boolean {
+    if (!this.#feed.isEmpty && this.#fallback.isAllowed) {
+      checkBudgets(this.#ground, this.#budgets)
+      this.#fallback.restored({ seenAtMs: this.#ground.nowMs() })
+      return true
+    }
     const found = this.#fallback.read()
     if (found === null) return false
     const taken = found.listings.find(({ account }) => this.#reserved.has(account.name))
     if (taken !== undefined) throw nameTaken(taken.account.name)
     this.#feed.restore(found)
-    checkBudgets(this.#ground, this.#budgets)
+    checkBudgets({ ...this.#ground, noUserBudgets: null }, this.#budgets)
     this.#fallback.restored(found)
     return true
   }
@@ -288,6 +306,11 @@ class AccountsThread {
     if (!isThere) return this.#fallback.missed()
     this.#fallback.seen()
     this.#troubles.answered()
+  }
+
+  /** Another node may have created budgets that this one cannot hold. */
+  #reportUnheld(): void {
+    this.#troubles.unheld(unheldBudgets(this.#ground, this.#budgets))
   }
 
   /** After a start without the database. What keeps it from being used is told once. */

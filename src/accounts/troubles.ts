@@ -12,6 +12,7 @@ export class Troubles {
   #isAway = false
   /** What was reported last of a database that cannot be used. */
   #refusal = ''
+  #unheld: string | null = null
 
   constructor(tell: (message: string) => void) {
     this.#tell = tell
@@ -50,6 +51,12 @@ export class Troubles {
     if (!this.#isAway) return
     this.#isAway = false
     this.#tell('is available again')
+  }
+
+  /** Which budgets cannot be held, and why; null: none. */
+  unheld(reason: string | null): void {
+    if (reason !== null && reason !== this.#unheld) this.#tell(`${reason} Requests that fall under it get 503.`)
+    this.#unheld = reason
   }
 
   /** Keys that have no room in memory. */

@@ -1,4 +1,5 @@
 // Budgets that several nodes spend from, with a real PostgreSQL and a real Redis.
+import { join } from 'node:path'
 import tap, { type Test, test } from 'tap'
 import { type Reservation } from '../../src/accounts/budgets/types.js'
 import { digestOfUser } from '../../src/accounts/budgets/user-slots.js'
@@ -246,7 +247,44 @@ test('budgets of end users hold on one node alone: where nodes share budgets, no
   held(await two.reserve(10)).settle({ nano: 0, tokens: 0 })
   const failure = { code: 'misconfigured', message: /each is a budget of end users.*accounts\.singleNode: true/ }
   t.match(await rejectionOf(open()), failure)
+  const line = 'each is a budget of end users.'
+  for (const { accounts } of nodes) {
+    await until(() => accounts.troubles.length > 0)
+    t.match(accounts.troubles, [new RegExp(`^${line}.* get 503\\.$`)], 'once')
+  }
   await one.accounts.store.deleteBudget('each', ANY)
   for (const node of nodes) await until(() => canServe(node, 'alice'))
   t.same(await server.run(postgres, `select budget_id from sluice.budget_windows where budget_id like '%/%'`), [])
+})
+
+test('a node that starts without the database claims nothing, and goes on with a budget of end users that it finds there', async (t) => {
+  const { nodes, open, postgres, redis } = await setUp(t, 1000)
+  await nodes[0].spend(100)
+  await nodes[0].ledger.store()
+  const snapshot = join(t.testdir(), 'accounts.snapshot')
+  await (await open({ snapshot })).close()
+  const directory = createDirectoryMemory(10)
+  const database = { store: 'postgres', url: postgres } as const
+  const alone = await openNode(t, { database, directory, isSingleNode: true, fileKeys: [], clockOffset: null })
+  await alone.store.createBudget({ name: 'each', scope: 'user', unit: 'usd', limit: 100, per: 'total' }, BY)
+  await server.kill()
+  const node = await open({ snapshot })
+  t.equal(await node.reserve(1), 'unavailable')
+  const client = connectRedis(redis.url)
+  t.teardown(() => client.disconnect())
+  const [window = ''] = (await client.keys('{sluice}:spend:budget_*')).filter((key) => !key.endsWith(':open'))
+  t.equal(await client.hget(window, 'total'), '100')
+  t.equal(await client.hget(window, `c:${node.id}`), null, 'nothing is claimed that nobody would give back')
+  await server.start()
+  await until(() => node.accounts.troubles.includes('is available again'))
+  t.match(node.accounts.troubles, [/503 until the database is back\.$/, /^each is a budget of end users/, /again$/])
+  t.match(await node.usage(), usage(100))
+  t.equal(await leftAt(node), 900)
+  t.equal(await node.reserve(1, 1, 'alice'), 'unavailable')
+  await node.close()
+  await server.kill()
+  const again = await open({ snapshot })
+  t.match(again.accounts.troubles, [/503 until the database is back/, /^each is a budget of end users/], 'it is known')
+  t.equal(await again.reserve(1, 1, 'alice'), 'unavailable')
+  await server.start()
 })

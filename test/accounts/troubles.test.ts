@@ -40,3 +40,13 @@ test('after a start without the database its failures are known, and what keeps 
   t.same(lines, ['started', 'taken', 'other', 'is available again'])
   t.end()
 })
+
+test('budgets that cannot be held are reported when they appear', (t) => {
+  const { lines, troubles } = setUp()
+  for (const reason of [null, 'one.', 'one.', 'two.', null, 'two.']) troubles.unheld(reason)
+  t.same(
+    lines.map((line) => line.slice(0, 4)),
+    ['one.', 'two.', 'two.'],
+  )
+  t.end()
+})

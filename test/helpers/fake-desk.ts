@@ -23,6 +23,8 @@ export class FakeDesk implements BudgetDesk, BudgetSet {
   readonly settled: Amount[] = []
   extensions = 0
   isUnavailable = false
+  /** As long as the gateway is configured as it is. */
+  isLasting = false
   isAbsent = false
   /** What is reserved from now on can be written down. */
   isWritten = true
@@ -50,6 +52,9 @@ export class FakeDesk implements BudgetDesk, BudgetSet {
 
   reserve(need: Amount, want: Amount): Reservation | BudgetRefusal {
     const left = this.left()
+    if (this.isLasting) {
+      return { refused: true, budget: 'month', resetsAtMs: null, isUnavailable: true, isLasting: true }
+    }
     const isFull = left.nano <= 0 || left.tokens <= 0 || left.nano < need.nano || left.tokens < need.tokens
     if (this.isUnavailable || isFull)
       return { refused: true, budget: 'month', resetsAtMs: RESETS_AT_MS, isUnavailable: this.isUnavailable }

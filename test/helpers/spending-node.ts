@@ -22,7 +22,11 @@ export type SpendingNodeOptions = {
   /** Of a node that was killed; absent: a new one. */
   readonly journal?: string
   readonly clockOffset?: SharedArrayBuffer | null
+  /** Where it keeps what it knows of keys and budgets; absent: nowhere. */
+  readonly snapshot?: string
 }
+
+const STALE_MS = 3_600_000
 
 export class SpendingNode {
   readonly id: string
@@ -46,7 +50,7 @@ export class SpendingNode {
   }
 
   static async open(t: Test, options: SpendingNodeOptions): Promise<SpendingNode> {
-    const { postgres, redis, onDown = 'closed', clockOffset = null } = options
+    const { postgres, redis, onDown = 'closed', clockOffset = null, snapshot } = options
     const folder = options.journal ?? mkdtempSync(join(tmpdir(), 'sluice-node-'))
     if (options.journal === undefined) t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     const id = randomUUID()
@@ -54,6 +58,7 @@ export class SpendingNode {
     const accounts = await openNode(t, {
       ...{ database: { store: 'postgres', url: postgres }, directory, fileKeys: [], clockOffset, journal: folder },
       redis: { url: redis, onDown },
+      ...(snapshot === undefined ? {} : { snapshot: { path: snapshot, maxStaleMs: STALE_MS } }),
     })
     const { store } = accounts
     const ledger = new Ledger({

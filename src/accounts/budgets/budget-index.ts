@@ -49,6 +49,11 @@ export class BudgetIndex {
     return Atomics.load(this.#header, HEADER.count) === 0
   }
 
+  /** The gateway is configured so that it cannot hold any: other nodes spend from them unseen. */
+  get isUnheld(): boolean {
+    return Atomics.load(this.#header, HEADER.unheld) !== 0
+  }
+
   /** Another number after each change of which budgets there are. */
   get version(): number {
     if (Atomics.load(this.#header, HEADER.changes) !== this.#changes) this.#catchUp()

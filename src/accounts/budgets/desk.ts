@@ -98,7 +98,7 @@ export class LoopBudgets implements BudgetDesk {
     const own = this.#index.ofUsers(account?.id ?? null, account?.team?.id ?? null)
     if (own.length === 0) return common
     // Nodes do not know what a user spends elsewhere.
-    if (this.#ground.memory.shared !== null) return new UntoldBudgetSet(own)
+    if (this.#ground.memory.shared !== null || this.#index.isUnheld) return new UntoldBudgetSet(own)
     const digest = digestOfUser(user)
     const budgets = [...(common?.budgets ?? []), ...own.map((known) => ({ ...known, user: digest }))]
     return new LoopBudgetSet(
@@ -118,6 +118,7 @@ export class LoopBudgets implements BudgetDesk {
   #find(keyId: string | null, account: Account | null, model: string): FoundSet | null {
     const found = this.#index.find({ keyId, teamId: account?.team?.id ?? null, tags: account?.tags ?? [], model })
     if (found === null) return null
+    if (this.#index.isUnheld) return new UntoldBudgetSet(found)
     const set = new LoopBudgetSet(this.#ground, found)
     const { claims = null } = this.#ground
     return claims === null ? set : new SharedBudgetSet(set, claims)

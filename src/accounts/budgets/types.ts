@@ -58,8 +58,10 @@ export type BudgetRefusal = {
   readonly budget: string
   /** Unix ms at which its window ends; null for a budget without one. */
   readonly resetsAtMs: number | null
-  /** 503 instead of 429: the budget cannot be told at present. */
+  /** 503 instead of 429: what is left of the budget is not known at present. */
   readonly isUnavailable: boolean
+  /** With `isUnavailable`: not known as long as the gateway is configured as it is, so a retry is pointless. */
+  readonly isLasting?: true
 }
 
 /** What is used of a budget in its present window. */

@@ -43,6 +43,8 @@ export class BudgetWriter {
   readonly #users: UserSlots
   readonly #nowMs: () => number
   readonly #listed = new Map<string, Listed>()
+  /** Names of those that hold for each end user. */
+  readonly #ofUsers = new Set<string>()
   /** In the order in which they became free. */
   readonly #free: number[] = []
   #epoch = 0
@@ -79,9 +81,19 @@ export class BudgetWriter {
     return [...this.#listed.keys()]
   }
 
-  /** Those that hold for each end user apart. */
-  get namesOfUsers(): string[] {
-    return [...this.#listed.values()].flatMap(({ facts: { kind, name } }) => (kind === 'user' ? [name] : []))
+  get count(): number {
+    return this.#listed.size
+  }
+
+  /** The name of one that holds for each end user separately; null where there is none. */
+  get ofUsers(): string | null {
+    const [name = null] = this.#ofUsers
+    return name
+  }
+
+  /** The gateway cannot hold any: requests that fall under one are refused. Before any is put. */
+  holdNone(): void {
+    Atomics.store(this.#header, HEADER.unheld, 1)
   }
 
   has(id: string): boolean {
@@ -122,6 +134,7 @@ export class BudgetWriter {
     const facts = { id, name, kind, subject, per, unit, epoch: this.#epoch }
     const listed = { slot, facts }
     this.#listed.set(facts.id, listed)
+    if (kind === 'user') this.#ofUsers.add(name)
     const window = windowAt(facts.per, this.#nowMs())
     this.#cells.open(slot, { epoch: this.#epoch, limit, window, spent })
     const own = { slot, epoch: this.#epoch, per: facts.per }
@@ -140,6 +153,7 @@ export class BudgetWriter {
     const listed = this.#listed.get(id)
     if (listed === undefined) return
     this.#listed.delete(id)
+    this.#ofUsers.delete(listed.facts.name)
     this.#cells.close(listed.slot)
     this.#free.push(listed.slot)
     this.#publish(listed.slot, 0)

@@ -90,6 +90,11 @@ export class Feed {
     return this.#known.size
   }
 
+  /** Nothing was applied or restored yet. */
+  get isEmpty(): boolean {
+    return this.#isEmpty
+  }
+
   /** What has changed since what was applied last; null for nothing. */
   async read(db: Database): Promise<Delta | null> {
     const { revision } = await db.selectFrom('state').select('revision').executeTakeFirstOrThrow()

@@ -12,7 +12,8 @@ import { Freshness } from './freshness.js'
 import { budgetLineOf, checkPlace, firstLineOf, keyLineOf, readSnapshot, type Snapshot } from './snapshot-file.js'
 import { SnapshotWriter } from './snapshot-writer.js'
 
-const TOO_OLD = 'away for longer than accounts.maxStaleMs: requests of its keys are refused'
+const TOO_OLD =
+  'The account database has been away for longer than accounts.maxStaleMs: requests of its keys are refused.'
 
 export type FallbackOptions = {
   readonly start: Pick<AccountsStart, 'directory' | 'snapshot'>
@@ -88,8 +89,13 @@ export class Fallback {
     return found === null || this.#ageOf(found) >= start.snapshot.maxStaleMs ? null : found
   }
 
-  /** The directory has what was read. */
-  restored(snapshot: Snapshot): void {
+  /** Keys may be used without the database. */
+  get isAllowed(): boolean {
+    return this.#writer !== null
+  }
+
+  /** The directory has what the database confirmed at that time, and it is not known what is spent of budgets. */
+  restored(snapshot: Pick<Snapshot, 'seenAtMs'>): void {
     this.#freshness.restored(this.#ageOf(snapshot))
   }
 
@@ -99,7 +105,7 @@ export class Fallback {
   }
 
   /** A clock that was set back makes nothing older. */
-  #ageOf({ seenAtMs }: Snapshot): number {
+  #ageOf({ seenAtMs }: Pick<Snapshot, 'seenAtMs'>): number {
     return Math.max(0, this.#options.nowMs() - seenAtMs)
   }
 }

@@ -131,7 +131,11 @@ export function budgetsUnavailable(): GatewayError {
   return new GatewayError('storage_unavailable', { message: 'The budgets are not available.', retryable: true })
 }
 
-function refusal({ budget, resetsAtMs, isUnavailable }: BudgetRefusal): GatewayError {
+function refusal({ budget, resetsAtMs, isUnavailable, isLasting }: BudgetRefusal): GatewayError {
+  if (isLasting === true) {
+    const message = `The budget ${budget} cannot be held with the present configuration of the gateway.`
+    return new GatewayError('storage_unavailable', { message })
+  }
   if (isUnavailable) return budgetsUnavailable()
   const until = resetsAtMs === null ? '' : ` It resets at ${new Date(resetsAtMs).toISOString()}.`
   return new GatewayError('budget_exceeded', {

@@ -281,3 +281,20 @@ test('a budget of end users holds for each of them apart, and only where the req
   rig.writer.remove('budget_all')
   t.match(anna.reserve(amount(10), amount(500)), { held: amount(500) }, 'a deleted budget holds for nobody')
 })
+
+test('where the gateway is configured so that it cannot hold budgets, whatever falls under one is refused for good', (t) => {
+  const rig = new BudgetRig()
+  rig.writer.holdNone()
+  const loop = rig.loop()
+  const spender = { owner: 'key_0', accountIndex: 0, model: 'fast', user: 'anna' }
+  rig.account()
+  t.equal(loop.budgetsOf(spender), null)
+  rig.writer.put(budget('each', 100, { kind: 'user', subject: 'key_0' }))
+  const refusal = { refused: true, isUnavailable: true, isLasting: true, resetsAtMs: null }
+  t.match(loop.budgetsOf(spender)?.reserve(amount(1), amount(1)), { ...refusal, budget: 'each' })
+  t.equal(loop.budgetsOf({ ...spender, user: null }), null)
+  rig.writer.put(budget('all', 100))
+  t.match(loop.budgetsOf({ ...spender, user: null })?.reserve(amount(1), amount(1)), { ...refusal, budget: 'all' })
+  t.same(rig.usage('all'), { spent: 0, reserved: 0 })
+  t.end()
+})

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import tap, { type Test, test } from 'tap'
 import { BudgetIndex } from '../../../src/accounts/budgets/budget-index.js'
 import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
@@ -65,7 +66,7 @@ test('a node that starts without the database uses the keys it knew, and those o
   await server.kill()
   t.match(await rejectionOf(open({ fileKeys: ['app2'] })), { message: /app2 is also the name of a key/ })
   const node = await open()
-  t.match(node.troubles, [/cannot be used .*Keys known before are used/])
+  t.match(node.troubles, [/cannot be used .*Only keys known before are accepted/])
   t.match(node.directory.find(digestOf(secret ?? '')), { account: { id: key.id } })
   t.equal(node.directory.named('app2')?.disabled, true)
   t.same([node.standing.isAway, node.standing.isStale, node.standing.isWithoutSpend], [true, false, true])
@@ -110,4 +111,37 @@ test('a snapshot of another database is refused where it is needed, and a file o
   writeFileSync(snapshot.path, 'a diary')
   t.match(await rejectionOf(open()), { message: /is not a snapshot of accounts/ })
   t.equal(readFileSync(snapshot.path, 'utf8'), 'a diary')
+})
+
+test('a database that is lost while a node starts stops no node that knows its keys', async (t) => {
+  const url = await server.createDatabase()
+  const { open } = keeping(t, url)
+  const first = await open()
+  const { key, secret } = await first.store.createKey(newKey('app1'), BY)
+  const gone = await first.store.createKey(newKey('app2'), BY)
+  await first.close()
+  await server.run(url, `delete from sluice.secrets where key_id = '${gone.key.id}'`)
+  await server.run(url, `delete from sluice.keys where id = '${gone.key.id}'`)
+  // After the keys are read, and before that.
+  for (const table of ['signing_secrets', 'keys']) {
+    const locker = new pg.Client({ connectionString: url })
+    locker.on('error', () => undefined)
+    await locker.connect()
+    await locker.query(`begin; lock table sluice.${table} in access exclusive mode`)
+    const opening = open()
+    const isWaiting = async () => (await server.run(url, 'select pid from pg_locks where not granted')).length > 0
+    while (!(await isWaiting())) await pause(20)
+    await server.kill()
+    const node = await opening
+    t.match(node.troubles.at(-1), /cannot be reached.* Only keys known before are accepted/, table)
+    t.match(node.directory.find(digestOf(secret ?? '')), { account: { id: key.id } })
+    t.equal(node.directory.find(digestOf(gone.secret ?? '')), null, 'what was read is newer than the snapshot')
+    t.same([node.standing.isAway, node.standing.isWithoutSpend], [true, true])
+    t.match(await rejectionOf(node.store.getKey('app1')), { code: 'overloaded' })
+    await server.start()
+    while (!node.troubles.includes('is available again')) await pause(20)
+    t.match(await node.store.getKey('app1'), { id: key.id })
+    t.equal(node.standing.isAway, false)
+    await node.close()
+  }
 })

@@ -137,7 +137,7 @@ test('without its PostgreSQL a gateway starts with the keys of its snapshot, say
   })
   await server.kill()
   const gateway = await startGateway(t, { config })
-  t.match(gateway.errorOutput, /cannot be used .*Keys known before are used/)
+  t.match(gateway.errorOutput, /cannot be used .*Only keys known before are accepted/)
   const ready = await fetch(`${gateway.origin}/readyz`)
   t.same([ready.status, await ready.json()], [200, { status: 'degraded', reason: 'account database away' }])
   t.match(await gateway.metricsWith([/^sluice_accounts_up 0$/m], FILE_HEADERS), /^sluice_accounts_up 0$/m)

@@ -122,6 +122,16 @@ test('where the budgets are not known, a request waits for another day: 503', as
   t.equal(rig.calls.length, 0)
 })
 
+test('where a budget can never be held as the gateway is configured, a retry is pointless: 503', async (t) => {
+  const { desk, rig } = setUp()
+  desk.isLasting = true
+  const sink = await rig.ask({ model: 'pair' })
+  t.equal(sink.answers[0]?.status, 503)
+  t.equal(new Map(sink.answers[0]?.headers ?? []).get('x-should-retry'), 'false')
+  t.match(Buffer.from(sink.answers[0]?.body ?? '').toString(), /The budget month cannot be held/)
+  t.equal(rig.calls.length, 0)
+})
+
 test('what cannot be written down is not sent, and holds nothing: 503', async (t) => {
   const { desk, rig } = setUp()
   desk.isWritten = false

@@ -73,20 +73,22 @@ export class SharedBudgetSet implements BudgetSet {
 }
 
 /**
- * Budgets of end users: no node knows what a user spends on the others, so whatever falls under them is refused. Here none can be created,
- * nor be in the database at the start; but a node that is configured otherwise may create one.
+ * Budgets that this gateway cannot hold as it is configured, such as those of end users where nodes share budgets: it does not know what is
+ * spent on other nodes, so requests that fall under them are refused. They cannot be created here, and prevent the start; but another node
+ * with another configuration may create one.
  */
 export class UntoldBudgetSet implements BudgetSet {
   readonly countsMoney: boolean
-  readonly #name: string
+  readonly budgets: readonly Known[]
 
   constructor(budgets: readonly Known[]) {
     this.countsMoney = budgets.some(({ unit }) => unit === 'usd')
-    this.#name = budgets[0]?.name ?? ''
+    this.budgets = budgets
   }
 
   reserve(): BudgetRefusal {
-    return { refused: true, budget: this.#name, resetsAtMs: null, isUnavailable: true }
+    const budget = this.budgets[0]?.name ?? ''
+    return { refused: true, budget, resetsAtMs: null, isUnavailable: true, isLasting: true }
   }
 }
 

@@ -327,12 +327,21 @@ export const NEEDS_ONE_NODE =
 /** @throws misconfigured for budgets that the database has and this gateway cannot hold */
 export function checkBudgets(
   { noBudgets, noUserBudgets }: Pick<Ground, 'noBudgets' | 'noUserBudgets'>,
-  { ids, namesOfUsers }: { readonly ids: readonly string[]; readonly namesOfUsers: readonly string[] },
+  present: PresentBudgets,
 ): void {
-  const refuse = (message: string): never => {
-    throw new GatewayError('misconfigured', { message: `accounts: ${message}` })
-  }
-  if (noBudgets !== null && ids.length > 0) refuse(`the database has budgets. ${noBudgets}`)
-  const [ofUsers] = namesOfUsers
-  if (noUserBudgets !== null && ofUsers !== undefined) refuse(`${ofUsers} is a budget of end users. ${noUserBudgets}`)
+  const unheld = unheldBudgets({ noBudgets, noUserBudgets }, present)
+  if (unheld !== null) throw new GatewayError('misconfigured', { message: `accounts: ${unheld}` })
 }
+
+/** Which budgets of the database this gateway cannot hold, and why; null: it can hold all of them. */
+export function unheldBudgets(
+  { noBudgets, noUserBudgets }: Pick<Ground, 'noBudgets' | 'noUserBudgets'>,
+  { count, ofUsers }: PresentBudgets,
+): string | null {
+  if (noBudgets !== null && count > 0) return `the database has budgets. ${noBudgets}`
+  if (noUserBudgets !== null && ofUsers !== null) return `${ofUsers} is a budget of end users. ${noUserBudgets}`
+  return null
+}
+
+/** `ofUsers`: the name of one that holds for each end user. */
+type PresentBudgets = { readonly count: number; readonly ofUsers: string | null }
