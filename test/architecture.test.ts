@@ -478,8 +478,6 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/server/routes/paths.ts', 'test/server/routes/add-routes.test.ts'],
   ['src/gateway/loop.ts', 'test/e2e/nodes.test.ts'],
   ['src/gateway/loop-server.ts', 'test/e2e/start.test.ts'],
-  ['src/upstream/pool/http2/session-pool.ts', 'test/upstream/pool/http2/negotiated-pool.test.ts'],
-  ['src/upstream/pool/http2/stream-call.ts', 'test/upstream/pool/http2/negotiated-pool.test.ts'],
   ['src/gateway/streams/keep-policy.ts', 'test/e2e/kept-streams.test.ts'],
   ['src/gateway/jobs.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],
   ['src/jobs/job-json.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],

@@ -1,5 +1,5 @@
-// One request to one upstream and its answer, as plain synchronous calls. Owns the time limits and the one retry on a stale
-// keep-alive connection. Never follows a redirect, never pauses the parser, never reads the body.
+// One request to one upstream and its answer, as plain synchronous calls. Owns the time limits, the one retry on a stale keep-alive
+// connection and those of a request that was refused unseen. Never follows a redirect, never pauses the parser, never reads the body.
 //
 //   call -> dispatch -> [onHead onBytes*] -> onEnd | onError          abort(): the socket closes, nothing more is called
 import { type Dispatcher } from 'undici'
@@ -8,7 +8,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { type MediaHeaders, type ParameterHeaders } from './auth.js'
 import { Deadlines, type TimeLimits } from './deadlines.js'
 import { Decompressor, isCompressed } from './decompress.js'
-import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
+import { failureOf, sendsAfter, timeoutFailure } from './failure.js'
 import { type PoolLink } from './pool/pools.js'
 import { type PooledHandler } from './pool/upstream-pool.js'
 import { PROXY_AUTHENTICATION_REQUIRED, PROXY_AUTHENTICATION_STATUS, ProxyError } from './proxy.js'
@@ -21,7 +21,7 @@ export type UpstreamRequest = {
   readonly path: string
   /** Parameter headers of the dialect that the client sent. */
   readonly headers: ParameterHeaders
-  /** Must not change until the call is over: the one retry sends it again. */
+  /** Must not change until the call is over: a retry sends it again. */
   readonly body: Uint8Array | readonly Uint8Array[]
   readonly isStream: boolean
   /** Where it is not JSON that is asked for and sent; absent or null: it is. */
@@ -56,7 +56,7 @@ export type UpstreamCall = {
   readonly bytesReceived: number
   /** The last attempt went out on a connection that had been open before. */
   readonly isReused: boolean
-  /** 1, or 2 after the retry of a stale connection. */
+  /** 1, or more after the retry of a stale connection or of a request that was refused unseen. */
   readonly attempts: number
 }
 
@@ -84,8 +84,6 @@ type Dispatch = { readonly link: PoolLink; readonly options: Dispatcher.Dispatch
 const DROPPED = Object.freeze(new GatewayError('client_gone', { message: 'Aborted before it was sent.' }))
 /** Aborting with one shared error spares a stack trace per abort. */
 const ABORTED = Object.freeze(new GatewayError('client_gone', { message: 'Aborted.' }))
-/** The first attempt and one more. */
-const MAX_ATTEMPTS = 2
 
 /** undici's handler object and the caller's handle in one: no closure and no promise per chunk. */
 export class LiveCall implements UpstreamCall, PooledHandler {
@@ -202,7 +200,7 @@ export class LiveCall implements UpstreamCall, PooledHandler {
   #mayRetry(error: Error): boolean {
     // undici checks an idle connection for a turn before it sends: a request on one that is reset by then was never sent.
     const isUnsent = this.#controller === null
-    return this.attempts < MAX_ATTEMPTS && (this.isReused || isUnsent) && !this.#hasAnswer && isStaleConnection(error)
+    return !this.#hasAnswer && this.attempts < sendsAfter(error, this.isReused || isUnsent)
   }
 
   #retry(): void {

@@ -45,8 +45,19 @@ const BAD_GRAMMAR: ReadonlySet<string> = new Set([UNSOLICITED, 'bad upgrade'])
 const BAD_HTTP2: ReadonlySet<string> = new Set(
   ['PROTOCOL_ERROR', 'FRAME_SIZE_ERROR', 'COMPRESSION_ERROR', 'FLOW_CONTROL_ERROR'].map((name) => `HTTP2_${name}`),
 )
-/** The request was not looked at (RFC 9113 8.7); the connection has gone. */
-const STALE_CODES: ReadonlySet<string> = new Set(['HTTP2_REFUSED_STREAM', 'HTTP2_CLOSED', 'ECONNRESET', 'EPIPE'])
+/** The connection has gone. */
+const STALE_CODES: ReadonlySet<string> = new Set(['HTTP2_CLOSED', 'ECONNRESET', 'EPIPE'])
+/**
+ * The request was not looked at (RFC 9113 8.7), and how often it may be sent. One that is refused by itself is refused by a busy server.
+ * A connection that is given up takes all with it that it was too late for, up to 32 at once, and a front may give each up after a few
+ * requests (nginx: keepalive_requests); a new connection each time makes that as slow as it has to be.
+ */
+const UNSEEN_CODES: ReadonlyMap<string, number> = new Map([
+  ['HTTP2_REFUSED_STREAM', 2],
+  ['HTTP2_GOAWAY', 10],
+])
+/** Once more after a stale connection. */
+const STALE_SENDS = 2
 
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{1,63}$/
 
@@ -90,8 +101,16 @@ export function failureOf(error: unknown, phase: CallPhase, connectMs: number): 
   })
 }
 
-/** Whether a new connection may help: for the errors of a kept connection that the other side has closed, FIN, RST or GOAWAY. */
-export function isStaleConnection(error: unknown): boolean {
+/**
+ * How often a request that has failed by this error, without a byte of an answer, may be sent in all. `mayBeStale`: its connection was
+ * kept, or never carried it.
+ */
+export function sendsAfter(error: unknown, mayBeStale: boolean): number {
+  return UNSEEN_CODES.get(codeOf(error) ?? '') ?? (mayBeStale && isStaleConnection(error) ? STALE_SENDS : 1)
+}
+
+/** Whether a new connection may help: for the errors of a kept connection that the other side has closed, FIN or RST. */
+function isStaleConnection(error: unknown): boolean {
   const code = codeOf(error)
   if (code === 'UND_ERR_SOCKET') return !isBadGrammar(code, error)
   return code !== null && STALE_CODES.has(code)

@@ -7,6 +7,7 @@ import {
   type Http2ServerResponse,
   type SecureServerOptions,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from 'node:http2'
 import { createServer as createHttp1Server } from 'node:https'
 import { type AddressInfo, type Socket } from 'node:net'
@@ -32,6 +33,8 @@ export class Http2Upstream {
   readonly requests: string[] = []
   /** What it does with each connection that has agreed on a protocol. */
   onSocket: (socket: Socket) => void = () => undefined
+  /** What it does with each stream that is opened, before it has the request. */
+  onStream: (stream: ServerHttp2Stream) => void = () => undefined
   answer: Answer = (response) => void response.end('ok')
 
   private constructor(server: Http2SecureServer, { ca, caFile }: Authority) {
@@ -42,6 +45,7 @@ export class Http2Upstream {
       session.on('error', () => undefined)
       this.sessions.push(session)
     })
+    server.on('stream', (stream) => this.onStream(stream))
     server.on('connection', (socket: Socket) => {
       socket.on('error', () => undefined)
       this.sockets.push(socket)

@@ -19,6 +19,8 @@ export type Step =
   | { readonly stop: 'reading' }
   /** Runs for ever; the script never ends by itself. */
   | { readonly stall: true }
+  /** Bytes for a connection of HTTP/2 alone, by the number of the request's stream. */
+  | { readonly frames: (stream: number) => Uint8Array }
 
 export type Script = readonly Step[]
 
@@ -27,6 +29,29 @@ export type SeenRequest = { readonly head: string; readonly body: Buffer; readon
 /** In what is sent, this becomes the canary of the request before, which is as long. */
 export const CANARY = 'canary-_________'
 const CANARY_SEEN = /canary-[0-9a-f]{9}/
+
+/** What tests of faults need of an upstream that plays one, whichever version of HTTP it speaks. */
+export type FaultUpstream = {
+  readonly port: number
+  readonly requests: readonly SeenRequest[]
+  /** Requests or connections that the gateway has let go. */
+  readonly closed: number
+  until(isTrue: (upstream: FaultUpstream) => boolean, timeoutMs?: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** The canary of a request's body. */
+export function canaryOf(body: string): string | null {
+  return CANARY_SEEN.exec(body)?.[0] ?? null
+}
+
+/** What a step sends, with the canary of the request before. */
+export function withCanary(sent: string | Uint8Array, canary: string | null): Uint8Array {
+  const bytes = typeof sent === 'string' ? Buffer.from(sent, 'latin1') : sent
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (canary === null || !data.includes(CANARY)) return bytes
+  return Buffer.from(data.toString('latin1').replaceAll(CANARY, canary), 'latin1')
+}
 
 /** Waits for the request, then sends: what nearly every script is. */
 export function answer(...steps: Step[]): Script {
@@ -56,7 +81,7 @@ export function chunk(text: string | Uint8Array): Step {
 export const LAST_CHUNK: Step = Object.freeze({ send: '0\r\n\r\n' })
 
 /** Scripts are taken in order; the last one is used again for all that come after. */
-export class ScriptedUpstream {
+export class ScriptedUpstream implements FaultUpstream {
   readonly #server: Server
   readonly #scripts: readonly Script[]
   readonly #sockets = new Set<Socket>()
@@ -176,7 +201,8 @@ export class ScriptedUpstream {
     } else if ('end' in step) {
       if (step.end === 'fin') socket.end()
       else socket.resetAndDestroy()
-    } else if ('stop' in step) socket.pause()
+    } else if ('frames' in step) throw new Error('HTTP/1.1 has no frames')
+    else if ('stop' in step) socket.pause()
     else if ('stall' in step) await connection.gone()
     else if (step.wait === 'request') await connection.request()
     else await Promise.race([this.#named(step.name), connection.gone()])
@@ -230,7 +256,7 @@ class Connection {
 
   async send(bytes: string | Uint8Array): Promise<void> {
     if (this.socket.destroyed) return
-    const data = this.#withCanary(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    const data = withCanary(bytes, this.#canary)
     await Promise.race([new Promise<void>((resolve) => this.socket.write(data, () => resolve())), this.#gone])
   }
 
@@ -247,7 +273,7 @@ class Connection {
         const length = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0)
         const end = headEnd + 4 + length
         if (this.#input.length >= end) {
-          this.#canary = CANARY_SEEN.exec(this.#input.toString('latin1', headEnd, end))?.[0] ?? null
+          this.#canary = canaryOf(this.#input.toString('latin1', headEnd, end))
           this.#onRequest({ head, body: this.#input.subarray(headEnd + 4, end), connection: this.#number })
           this.#input = this.#input.subarray(end)
           return
@@ -255,13 +281,6 @@ class Connection {
       }
       await new Promise<void>((wake) => this.#wake.push(wake))
     }
-  }
-
-  #withCanary(bytes: Uint8Array): Uint8Array {
-    const canary = this.#canary
-    const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    if (canary === null || !data.includes(CANARY)) return bytes
-    return Buffer.from(data.toString('latin1').replaceAll(CANARY, canary), 'latin1')
   }
 
   #wakeAll(): void {

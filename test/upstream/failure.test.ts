@@ -2,7 +2,7 @@
 import { createServer } from 'node:net'
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
-import { failureOf, isStaleConnection, timeoutFailure } from '../../src/upstream/failure.js'
+import { failureOf, sendsAfter, timeoutFailure } from '../../src/upstream/failure.js'
 import {
   answer,
   chunk,
@@ -203,12 +203,18 @@ test('a code that could carry text is not repeated', (t) => {
 
 test('only a closed connection is stale, not bad grammar or a timeout', (t) => {
   const coded = (code: string, message = '') => Object.assign(new Error(message), { code })
-  t.ok(isStaleConnection(coded('UND_ERR_SOCKET', 'other side closed')))
-  t.ok(isStaleConnection(coded('ECONNRESET')))
-  t.ok(isStaleConnection(coded('EPIPE')))
-  t.notOk(isStaleConnection(coded('UND_ERR_SOCKET', 'bad response')))
-  t.notOk(isStaleConnection(coded('ECONNREFUSED')))
-  t.notOk(isStaleConnection(new Error('x')))
+  for (const error of [coded('UND_ERR_SOCKET', 'other side closed'), coded('ECONNRESET'), coded('HTTP2_CLOSED')]) {
+    t.same([sendsAfter(error, true), sendsAfter(error, false)], [2, 1])
+  }
+  t.equal(sendsAfter(coded('EPIPE'), true), 2)
+  for (const error of [coded('UND_ERR_SOCKET', 'bad response'), coded('ECONNREFUSED'), new Error('x')]) {
+    t.equal(sendsAfter(error, true), 1)
+  }
+  // Refused unseen: on any connection.
+  for (const mayBeStale of [true, false]) {
+    t.equal(sendsAfter(coded('HTTP2_REFUSED_STREAM'), mayBeStale), 2)
+    t.equal(sendsAfter(coded('HTTP2_GOAWAY'), mayBeStale), 10)
+  }
   t.end()
 })
 

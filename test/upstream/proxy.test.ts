@@ -3,11 +3,13 @@ import { test } from 'tap'
 import { Pools } from '../../src/upstream/pool/pools.js'
 import { parseProxy } from '../../src/upstream/proxy.js'
 import { Authority } from '../helpers/certificates.js'
+import { holdStreams } from '../helpers/http2-rig.js'
+import { Http2Upstream } from '../helpers/http2-upstream.js'
 import { type ProxyAct, ScriptedProxy } from '../helpers/scripted-proxy.js'
 import { answer, ScriptedUpstream, whole } from '../helpers/scripted-upstream.js'
 import { testProvider } from '../helpers/targets.js'
 import { TlsUpstream } from '../helpers/tls-upstream.js'
-import { probe, testUpstream } from '../helpers/upstream-probe.js'
+import { type ProbeOptions, probe, testUpstream } from '../helpers/upstream-probe.js'
 
 const CREDENTIALS = `proxy-authorization: Basic ${Buffer.from('corp:p@ss-canary').toString('base64')}`
 
@@ -47,6 +49,38 @@ test('https goes through a tunnel: the proxy learns name and port, the provider 
   t.same(far.serverNames, ['provider.test'])
   t.equal(far.heads.length, 2)
   for (const head of far.heads) t.notMatch(head, /proxy-/, 'nothing of the proxy reaches the provider')
+})
+
+test('through a tunnel HTTP/2 is offered as without one, and streams share it', async (t) => {
+  for (const isHttp1 of [false, true]) {
+    const far = await Http2Upstream.listen(t, { isHttp1 })
+    const proxy = await ScriptedProxy.listen(t, { tunnel: Number(new URL(far.origin).port) })
+    const { upstream, pools } = testUpstream()
+    t.teardown(() => pools.close(0))
+    const tls = { ca: far.ca, cert: null, key: null, serverName: null }
+    const provider = testProvider(far.origin, { proxy: proxy.urlWithCredentials, tls, http2: 'auto' })
+    const seen = await Promise.all(Array.from({ length: 5 }, () => probe(upstream, provider).done()))
+    for (const { body, error } of seen) t.equal(body, 'ok', error?.message ?? '')
+    t.same(new Set(far.requests), new Set([`${isHttp1 ? '1.1' : '2.0'} POST /chat`]))
+    if (!isHttp1) t.equal(proxy.heads.length, 1, 'one tunnel')
+    for (const head of proxy.heads) t.ok(head.toLowerCase().includes(CREDENTIALS.toLowerCase()))
+  }
+})
+
+test('a tunnel that breaks under HTTP/2 cuts its streams, and the next request opens another', async (t) => {
+  const far = await Http2Upstream.listen(t)
+  const proxy = await ScriptedProxy.listen(t, { tunnel: Number(new URL(far.origin).port) })
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => pools.close(0))
+  const tls = { ca: far.ca, cert: null, key: null, serverName: null }
+  const provider = testProvider(far.origin, { proxy: proxy.url, tls, http2: 'auto' })
+  const ask = (options?: ProbeOptions) => probe(upstream, provider, options)
+  const { probes } = await holdStreams({ server: far, ask }, 2)
+  proxy.cutAll()
+  for (const one of probes) t.equal((await one.done()).code, 'upstream_cut')
+  far.answer = (response) => void response.end('again')
+  t.equal((await ask().done()).body, 'again')
+  t.equal(proxy.heads.length, 2)
 })
 
 test('a tunnel to an IPv6 address names it in brackets, and with its port', async (t) => {

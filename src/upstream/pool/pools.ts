@@ -166,6 +166,7 @@ export class Pools {
       maxConnections: provider.maxConnections,
       keepAliveMs: provider.keepAliveMs,
       maxHeaderBytes: MAX_RESPONSE_HEADER_BYTES,
+      settingsMs: provider.timeouts.connectMs,
       isRequired: provider.http2 === 'on',
       connect: (callback) => connect(target, (error, socket) => callback(error, error === null ? socket : null)),
       openHttp1,

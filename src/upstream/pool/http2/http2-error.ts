@@ -4,10 +4,10 @@
 export const NOT_OFFERED = 'HTTP2_NOT_OFFERED'
 /** The connection was open, and nobody at its other end. */
 export const NO_PONG = 'HTTP2_NO_PONG'
-/** The other side agreed on HTTP/2, and did not begin to speak it. */
-export const NO_SETTINGS = 'HTTP2_NO_SETTINGS'
 /** The server allows no request on a connection. */
 export const NO_STREAMS = 'HTTP2_NO_STREAMS'
+/** The server gave the connection up before it looked at the request (RFC 9113 6.8): a new one may take it. */
+export const GOAWAY = 'HTTP2_GOAWAY'
 /** The connection has gone, or a reset named no error. */
 export const CLOSED = 'HTTP2_CLOSED'
 
@@ -29,8 +29,26 @@ const NAMES = [
   ...['INADEQUATE_SECURITY', 'HTTP_1_1_REQUIRED'],
 ]
 
-/** The error of a stream that was reset with this code. */
-export function resetError(rstCode: number, cause?: unknown): Http2Error {
-  if (rstCode === 0) return new Http2Error(CLOSED, cause)
-  return new Http2Error(`HTTP2_${NAMES[rstCode] ?? 'UNKNOWN_ERROR'}`, cause)
+/** The error of a stream that was reset with this code, or of a connection that was given up with it. */
+export function resetError(code: number, cause?: unknown): Http2Error {
+  if (code === 0) return new Http2Error(CLOSED, cause)
+  return new Http2Error(`HTTP2_${NAMES[code] ?? 'UNKNOWN_ERROR'}`, cause)
+}
+
+/** By nghttp2's numbers for what it found wrong with a connection (nghttp2.h, nghttp2_error); whatever else it finds is a PROTOCOL_ERROR. */
+const FOUND: ReadonlyMap<number, string> = new Map([
+  [-522, 'FRAME_SIZE_ERROR'],
+  [-523, 'COMPRESSION_ERROR'],
+  [-524, 'FLOW_CONTROL_ERROR'],
+])
+
+/** What ended a connection or a stream, in our terms; `code`: that of its GOAWAY or reset. A system's errors, and ours, say more than Node's. */
+export function endingError(error: Error | null, code: number): Error {
+  const isNodes = error !== null && 'code' in error && String(error.code).startsWith('ERR_HTTP2')
+  if (error !== null && !isNodes) return error
+  if (isNodes && error.code === 'ERR_HTTP2_ERROR') {
+    const found = 'errno' in error ? FOUND.get(Number(error.errno)) : undefined
+    return new Http2Error(`HTTP2_${found ?? 'PROTOCOL_ERROR'}`, error)
+  }
+  return resetError(code, error ?? undefined)
 }

@@ -62,7 +62,9 @@ export class NegotiatedPool implements UpstreamPool {
   async close(): Promise<void> {
     this.#isClosed = true
     while (this.#isAsking && !this.#isDestroyed) await new Promise<void>((resolve) => this.#onAnswered.push(resolve))
-    await Promise.all([this.#sessions.close(), this.#http1?.close()])
+    await this.#sessions.close()
+    // What waited for a session may have gone there meanwhile.
+    await this.#http1?.close()
   }
 
   async destroy(): Promise<void> {

@@ -14,6 +14,8 @@ export type SessionPoolOptions = {
   readonly maxConnections: number | null
   readonly keepAliveMs: number
   readonly maxHeaderBytes: number
+  /** Between the connection and the server's first word on it. */
+  readonly settingsMs: number
   /** Opens a connection that speaks HTTP/2, within its own time limit. */
   readonly connect: (callback: (error: Error | null, socket: Socket | null) => void) => void
   /** A connection was just made; its first request goes out in the same tick. */
@@ -86,12 +88,13 @@ export class SessionPool implements UpstreamPool {
       socket.destroy()
       return
     }
-    const { keepAliveMs, maxHeaderBytes, pingEveryMs } = this.#options
+    const { keepAliveMs, maxHeaderBytes, settingsMs, pingEveryMs } = this.#options
     const session = new Session({
       origin: this.#origin,
       socket,
       keepAliveMs,
       maxHeaderBytes,
+      settingsMs,
       events: {
         onReady: (one) => this.#onReady(one),
         onRoom: (one) => this.#onRoom(one),

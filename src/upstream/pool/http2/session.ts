@@ -1,10 +1,11 @@
 // One HTTP/2 connection with its streams. It takes no more of them than a bound, so that one lost connection takes few answers with it,
 // nor than its server allows, and none after a GOAWAY. While streams wait and nothing arrives it asks by PING whether anybody is there.
-import { type ClientHttp2Session, connect } from 'node:http2'
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { type Socket } from 'node:net'
+import { errors } from 'undici'
 import { type PooledHandler } from '../upstream-pool.js'
-import { Http2Error, NO_PONG, NO_SETTINGS } from './http2-error.js'
-import { type RequestParts, StreamCall } from './stream-call.js'
+import { endingError, GOAWAY, Http2Error, NO_PONG } from './http2-error.js'
+import { type RequestParts, StreamCall, type StreamOwner } from './stream-call.js'
 
 export type SessionEvents = {
   /** Its server has said what it allows. Called once, before any other. */
@@ -22,6 +23,8 @@ export type SessionOptions = {
   readonly socket: Socket
   readonly maxHeaderBytes: number
   readonly keepAliveMs: number
+  /** How long its server may take to say what it allows. */
+  readonly settingsMs: number
   readonly events: SessionEvents
   /** For tests. */
   readonly pingEveryMs?: number
@@ -29,15 +32,20 @@ export type SessionOptions = {
 
 /** Streams of a session; a server may allow fewer, and what it allows is waited for: beyond that, a stream would stand in a queue. */
 export const MAX_STREAMS = 32
-const SETTINGS_MS = 5_000
 /** A stream that nobody could stall: what is read is always taken. */
 const STREAM_WINDOW_BYTES = 1024 * 1024
 const SESSION_WINDOW_BYTES = 16 * 1024 * 1024
 /** Node counts the bodies of requests that wait to be sent; in MB. */
 const SESSION_MEMORY_MB = 256
 const PING_EVERY_MS = 5_000
+/**
+ * Node's own limits only bound what a few compressed bytes may become: it resets the stream without a word of why, and before the
+ * server has acknowledged them they do not apply. The limit that is promised is counted in StreamCall.
+ */
+const MAX_HEADER_LIST_BYTES = 1024 * 1024
+const MAX_HEADER_PAIRS = 32 * 1024
 
-export class Session {
+export class Session implements StreamOwner {
   readonly #session: ClientHttp2Session
   readonly #socket: Socket
   readonly #options: SessionOptions
@@ -50,6 +58,9 @@ export class Session {
   /** Null once the server has said what it allows. */
   #settingsTimer: NodeJS.Timeout | null
   #error: Error | null = null
+  #goawayCode = 0
+  /** The last one that its server has looked at, or will. */
+  #lastStream = Number.POSITIVE_INFINITY
   streams = 0
   /** Its index in the pool's list of those with room; -1 if not in it. */
   freeAt = -1
@@ -61,24 +72,37 @@ export class Session {
     this.#session = connect(options.origin, {
       createConnection: () => options.socket,
       maxSessionMemory: SESSION_MEMORY_MB,
+      maxHeaderListPairs: MAX_HEADER_PAIRS,
       settings: {
         enablePush: false,
         initialWindowSize: STREAM_WINDOW_BYTES,
-        maxHeaderListSize: options.maxHeaderBytes,
+        maxHeaderListSize: MAX_HEADER_LIST_BYTES,
       },
     })
-    this.#session.once('connect', () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES))
+    this.#session.once('connect', () => {
+      if (!this.#session.destroyed) this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES)
+    })
     this.#session.on('remoteSettings', () => this.#settle())
-    this.#session.on('goaway', () => this.#leave())
+    this.#session.on('goaway', (code, lastStream) => {
+      this.#goawayCode = code
+      this.#lastStream = lastStream
+      this.#leave()
+    })
     // Its streams tell of it.
     this.#session.on('error', (error) => {
       this.#error = error
       this.#leave()
     })
     this.#session.on('close', () => this.#closed())
-    this.#settingsTimer = setTimeout(() => this.destroy(new Http2Error(NO_SETTINGS)), SETTINGS_MS)
+    this.#settingsTimer = setTimeout(() => {
+      this.destroy(new errors.ConnectTimeoutError('no SETTINGS in time'))
+    }, options.settingsMs)
     this.#pinging = setInterval(() => this.#look(), options.pingEveryMs ?? PING_EVERY_MS)
     this.#pinging.unref()
+  }
+
+  get maxHeaderBytes(): number {
+    return this.#options.maxHeaderBytes
   }
 
   get isReady(): boolean {
@@ -93,18 +117,18 @@ export class Session {
 
   /** False: it takes no more requests, and nothing was sent. A request that cannot be said in HTTP/2 fails. */
   send(parts: RequestParts, handler: PooledHandler): boolean {
-    const call = new StreamCall(handler, () => this.#release())
+    const call = new StreamCall(handler, this)
     this.streams += 1
     this.#stopIdle()
     try {
       handler.onRequestStart?.(call, null)
     } catch {
       // Aborted while it waited.
-      this.#release()
+      this.release()
       return true
     }
     if (call.aborted) {
-      this.#release()
+      this.release()
       return true
     }
     try {
@@ -117,9 +141,21 @@ export class Session {
         return false
       }
       call.fail(thrown)
-      this.#release()
+      this.release()
       return true
     }
+  }
+
+  release(): void {
+    this.streams -= 1
+    this.#startIdle()
+    this.#options.events.onRoom(this)
+  }
+
+  /** Node gives a stream of a lost connection the code of a cancelled one. */
+  endOf({ id = 0, rstCode = 0 }: ClientHttp2Stream, error: Error | null): Error {
+    if (id > this.#lastStream) return new Http2Error(GOAWAY, error ?? undefined)
+    return endingError(error, this.#session.destroyed ? this.#goawayCode : rstCode)
   }
 
   /** Takes no more requests, and ends when its streams have. */
@@ -139,12 +175,6 @@ export class Session {
       this.#options.events.onReady(this)
       this.#startIdle()
     }
-    this.#options.events.onRoom(this)
-  }
-
-  #release(): void {
-    this.streams -= 1
-    this.#startIdle()
     this.#options.events.onRoom(this)
   }
 
@@ -187,7 +217,7 @@ export class Session {
     if (this.#settingsTimer !== null) clearTimeout(this.#settingsTimer)
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
     this.#leave()
-    this.#options.events.onClosed(this, this.#error)
+    this.#options.events.onClosed(this, this.#error === null ? null : endingError(this.#error, this.#goawayCode))
   }
 }
 

@@ -9,9 +9,17 @@ import {
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
 } from 'node:http2'
-import { type Dispatcher } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import { type PooledHandler } from '../upstream-pool.js'
-import { resetError } from './http2-error.js'
+
+/** The connection of a stream, as far as the stream needs it. */
+export type StreamOwner = {
+  readonly maxHeaderBytes: number
+  /** Why a stream of it ended before its answer did. */
+  endOf(stream: ClientHttp2Stream, error: Error | null): Error
+  /** Its place is free again. */
+  release(): void
+}
 
 /** What undici takes as headers and body, as calls make them. */
 export type RequestParts = {
@@ -24,9 +32,7 @@ export type RequestParts = {
 
 export class StreamCall implements Dispatcher.DispatchController {
   readonly #handler: PooledHandler
-  /** Its place on the session is free again. */
-  readonly #onClosed: () => void
-  #session: ClientHttp2Session | null = null
+  readonly #owner: StreamOwner
   #stream: ClientHttp2Stream | null = null
   #isOver = false
   /** The other side has ended the stream, and not by a reset, after which Node ends it as well. */
@@ -35,16 +41,15 @@ export class StreamCall implements Dispatcher.DispatchController {
   reason: Error | null = null
   paused = false
 
-  constructor(handler: PooledHandler, onClosed: () => void) {
+  constructor(handler: PooledHandler, owner: StreamOwner) {
     this.#handler = handler
-    this.#onClosed = onClosed
+    this.#owner = owner
   }
 
   /** @throws when the session takes no more requests; then nothing was sent, and no event follows */
   start(session: ClientHttp2Session, parts: RequestParts): void {
     const { body } = parts
     const stream = session.request(headersOf(parts), { endStream: body.length === 0 })
-    this.#session = session
     this.#stream = stream
     const { push } = stream
     stream.push = (chunk, encoding) => {
@@ -59,7 +64,7 @@ export class StreamCall implements Dispatcher.DispatchController {
     stream.on('error', (error) => this.#fail(error))
     stream.on('close', () => {
       this.#fail(null)
-      this.#onClosed()
+      this.#owner.release()
     })
     if (body.length === 0) return
     stream.cork()
@@ -97,7 +102,12 @@ export class StreamCall implements Dispatcher.DispatchController {
   #begin({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.#isOver) return
     this.#handler.onResponseStarted?.()
-    this.#handler.onResponseStart?.(this, status, headers)
+    if (bytesOf(headers) <= this.#owner.maxHeaderBytes) this.#handler.onResponseStart?.(this, status, headers)
+    else {
+      this.#isOver = true
+      this.#handler.onResponseError(this, new errors.HeadersOverflowError())
+      this.#stream?.close(constants.NGHTTP2_CANCEL)
+    }
   }
 
   #end(): void {
@@ -111,21 +121,22 @@ export class StreamCall implements Dispatcher.DispatchController {
   }
 
   #fail(error: Error | null): void {
-    if (this.#isOver) return
+    const stream = this.#stream
+    if (this.#isOver || stream === null) return
     this.#isOver = true
-    this.#handler.onResponseError(this, error !== null && !isNodes(error) ? error : this.#lost(error))
-  }
-
-  /** Node gives a stream of a lost connection the code of a cancelled one. */
-  #lost(cause: Error | null): Error {
-    const isConnectionLost = this.#session?.destroyed ?? true
-    return resetError(isConnectionLost ? 0 : (this.#stream?.rstCode ?? 0), cause ?? undefined)
+    this.#handler.onResponseError(this, this.#owner.endOf(stream, error))
   }
 }
 
-/** What Node says of HTTP/2; a system's error, and ours, say more. */
-function isNodes(error: Error): boolean {
-  return 'code' in error && String(error.code).startsWith('ERR_HTTP2')
+/** Without the status; the limit is of names and values, as over HTTP/1.1. */
+function bytesOf(headers: IncomingHttpHeaders): number {
+  let bytes = 0
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]
+    if (typeof value === 'string') bytes += name.length + value.length
+    else for (const one of value ?? []) bytes += name.length + one.length
+  }
+  return bytes
 }
 
 /** Node takes a list for a name that comes more than once. */

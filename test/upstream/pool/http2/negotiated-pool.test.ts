@@ -4,62 +4,17 @@ import { constants, type Http2ServerResponse } from 'node:http2'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { test } from 'tap'
-import { type ProviderConfig } from '../../../../src/config/types.js'
 import { NegotiatedPool } from '../../../../src/upstream/pool/http2/negotiated-pool.js'
 import { MAX_STREAMS } from '../../../../src/upstream/pool/http2/session.js'
 import { type UpstreamPool } from '../../../../src/upstream/pool/upstream-pool.js'
-import { type Teardown } from '../../../helpers/gateway.js'
-import { Http2Upstream, type Http2UpstreamOptions } from '../../../helpers/http2-upstream.js'
-import { testProvider } from '../../../helpers/targets.js'
-import { type Probe, probe, testUpstream } from '../../../helpers/upstream-probe.js'
-
-type Rig = {
-  readonly server: Http2Upstream
-  readonly provider: ProviderConfig
-  readonly ask: (options?: Parameters<typeof probe>[2]) => Probe
-  readonly pools: ReturnType<typeof testUpstream>['pools']
-}
-
-async function prepare(
-  t: Teardown,
-  server: Http2UpstreamOptions = {},
-  options: Partial<ProviderConfig> = {},
-): Promise<Rig> {
-  const upstreamServer = await Http2Upstream.listen(t, server)
-  const { upstream, pools } = testUpstream()
-  t.teardown(() => pools.close(0))
-  const tls = { ca: upstreamServer.ca, cert: null, key: null, serverName: null }
-  const provider = testProvider(upstreamServer.origin, { tls, http2: 'auto', apiKey: 'sk-up', ...options })
-  return { server: upstreamServer, provider, pools, ask: (more) => probe(upstream, provider, more) }
-}
-
-/** Calls that wait for their answers, and the responses that the server holds. */
-async function hold(rig: Rig, count: number): Promise<{ probes: Probe[]; held: Http2ServerResponse[] }> {
-  const held: Http2ServerResponse[] = []
-  const all = new Promise<void>((resolve) => {
-    rig.server.answer = (response) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' })
-      response.write('data: first\n\n')
-      if (held.push(response) === count) resolve()
-    }
-  })
-  let begun = 0
-  const begins = new Promise<void>((resolve) => {
-    const onEvent = (event: string): void => {
-      if (event === 'bytes' && ++begun === count) resolve()
-    }
-    probes = Array.from({ length: count }, () => rig.ask({ onEvent }))
-  })
-  await Promise.all([all, begins])
-  return { probes, held }
-}
-let probes: Probe[] = []
+import { type Http2Rig, holdStreams, startRig } from '../../../helpers/http2-rig.js'
+import { Http2Upstream } from '../../../helpers/http2-upstream.js'
 
 const END = ['head 200', 'bytes', 'end']
 const CUT = ['head 200', 'bytes', 'error upstream_cut']
 
 test('a provider that agrees to HTTP/2 gets method, path, headers and body as over HTTP/1.1, on one connection', async (t) => {
-  const rig = await prepare(t)
+  const rig = await startRig(t)
   const seen: string[] = []
   rig.server.answer = (response, request, body) => {
     const { authorization, 'content-type': type, 'content-length': length, 'x-two': two } = request.headers
@@ -84,11 +39,11 @@ test('a provider that agrees to HTTP/2 gets method, path, headers and body as ov
 })
 
 test('a provider that does not agree is spoken to in HTTP/1.1, with auto; with on it is an error that says so', async (t) => {
-  const rig = await prepare(t, { isHttp1: true })
+  const rig = await startRig(t, { isHttp1: true })
   for (let i = 0; i < 3; i++) t.same((await rig.ask().done()).events, END)
   t.same(new Set(rig.server.requests), new Set(['1.1 POST /chat']))
   t.ok(rig.server.sockets.length <= 2, 'asked once')
-  const strict = await prepare(t, { isHttp1: true }, { http2: 'on' })
+  const strict = await startRig(t, { isHttp1: true }, { http2: 'on' })
   const { error } = await strict.ask().done()
   t.equal(error?.message, 'The provider could not be reached (HTTP2_NOT_OFFERED).')
   t.same(strict.server.requests, [])
@@ -96,14 +51,14 @@ test('a provider that does not agree is spoken to in HTTP/1.1, with auto; with o
 
 test('off, and with isolation, HTTP/2 is not offered', async (t) => {
   for (const options of [{ http2: 'off' }, { isolation: 'key' }, { isolation: 'request' }] as const) {
-    const rig = await prepare(t, {}, options)
+    const rig = await startRig(t, {}, options)
     t.same((await rig.ask().done()).events, END)
     t.same(rig.server.requests, ['1.1 POST /chat'])
   }
 })
 
 test('a server that agrees to HTTP/2 and does not speak it fails the requests that wait, each once', async (t) => {
-  const rig = await prepare(t)
+  const rig = await startRig(t)
   rig.server.onSocket = (socket) => setImmediate(() => socket.destroy())
   const failed = await Promise.all([rig.ask().done(), rig.ask().done()])
   for (const { events, error } of failed) t.same(events, ['error upstream_unreachable'], error?.message ?? '')
@@ -112,7 +67,7 @@ test('a server that agrees to HTTP/2 and does not speak it fails the requests th
 })
 
 test('a certificate that is not trusted is refused, and the requests that wait fail with that', async (t) => {
-  const rig = await prepare(t, {}, { tls: null })
+  const rig = await startRig(t, {}, { tls: null })
   const failed = await Promise.all([rig.ask().done(), rig.ask().done()])
   for (const { error } of failed) {
     t.equal(error?.message, 'The provider could not be reached (UNABLE_TO_VERIFY_LEAF_SIGNATURE).')
@@ -120,9 +75,9 @@ test('a certificate that is not trusted is refused, and the requests that wait f
 })
 
 test('streams share connections up to a bound, and a further one takes the next; each gets its own bytes', async (t) => {
-  const rig = await prepare(t)
+  const rig = await startRig(t)
   const count = MAX_STREAMS * 2 + 5
-  const { probes, held } = await hold(rig, count)
+  const { probes, held } = await holdStreams(rig, count)
   t.equal(rig.server.sessions.length, 3)
   t.same(rig.pools.stats(rig.provider), { open: 3, busy: 3 })
   for (const [i, response] of held.entries()) response.end(`data: ${i}\n\n`)
@@ -136,17 +91,17 @@ test('streams share connections up to a bound, and a further one takes the next;
 })
 
 test('a server that allows fewer streams gets no more on a connection', async (t) => {
-  const rig = await prepare(t, { settings: { maxConcurrentStreams: 4 } })
+  const rig = await startRig(t, { settings: { maxConcurrentStreams: 4 } })
   // Its settings come with its first answer.
   await rig.ask().done()
-  const { probes, held } = await hold(rig, 10)
+  const { probes, held } = await holdStreams(rig, 10)
   t.ok(rig.server.sessions.length >= 3, `${rig.server.sessions.length} sessions`)
   for (const response of held) response.end()
   for (const one of probes) t.same((await one.done()).events, END)
 })
 
 test('a server that allows no request on a connection fails those that wait, and is not connected to again and again', async (t) => {
-  const rig = await prepare(t, { settings: { maxConcurrentStreams: 0 } })
+  const rig = await startRig(t, { settings: { maxConcurrentStreams: 0 } })
   for (let i = 1; i <= 2; i++) {
     const { error } = await rig.ask().done()
     t.equal(error?.message, 'The provider could not be reached (HTTP2_NO_STREAMS).')
@@ -155,27 +110,32 @@ test('a server that allows no request on a connection fails those that wait, and
 })
 
 test('a request that HTTP/2 cannot say fails by itself, and its connection stays', async (t) => {
-  const rig = await prepare(t, {}, { headers: { 'proxy-connection': 'keep-alive' } })
+  const rig = await startRig(t, {}, { headers: { 'proxy-connection': 'keep-alive' } })
   for (let i = 0; i < 3; i++) {
     t.match((await rig.ask().done()).error?.message, /ERR_HTTP2_INVALID_CONNECTION_HEADERS/)
   }
   t.equal(rig.server.sockets.length, 1)
 })
 
-test('where a later connection agrees on HTTP/1.1, what waits for it goes there', async (t) => {
+test('where a later connection agrees on HTTP/1.1, what waits for it goes there, of a closing pool as well', async (t) => {
   const [modern, old] = [await Http2Upstream.listen(t), await Http2Upstream.listen(t, { isHttp1: true })]
   let now = modern
   const dispatched: string[] = []
+  let closed = 0
   const http1: UpstreamPool = {
     ...{ busy: 0, stats: () => ({ open: 0, busy: 0 }), forget: () => undefined, dispatchAgain: () => undefined },
-    ...{ close: () => Promise.resolve(), destroy: () => Promise.resolve() },
+    close: () => {
+      closed += 1
+      return Promise.resolve()
+    },
+    destroy: () => Promise.resolve(),
     dispatch: ({ path }, handler) => {
       dispatched.push(path)
       handler.onResponseEnd?.(null as never, {})
     },
   }
   const pool = new NegotiatedPool(modern.origin, {
-    ...{ maxConnections: null, keepAliveMs: 60_000, maxHeaderBytes: 32_768, isRequired: false },
+    ...{ maxConnections: null, keepAliveMs: 60_000, maxHeaderBytes: 32_768, settingsMs: 5_000, isRequired: false },
     onConnect: () => undefined,
     openHttp1: () => http1,
     connect: (callback) => {
@@ -195,14 +155,18 @@ test('where a later connection agrees on HTTP/1.1, what waits for it goes there'
   now = old
   modern.sessions[0]?.destroy()
   while (pool.stats().open > 0) await nextTurn()
-  t.same(await Promise.all([ask('/second'), ask('/third')]), ['end', 'end'])
+  const last = Promise.all([ask('/second'), ask('/third')])
+  const closing = pool.close()
+  t.same(await last, ['end', 'end'])
   t.same(dispatched, ['/second', '/third'])
+  await closing
+  t.equal(closed, 1, 'and the closing of the pool waits for it')
 })
 
 test('with a limit of connections further requests wait, and one that is aborted meanwhile is never sent', async (t) => {
-  const rig = await prepare(t, { settings: { maxConcurrentStreams: 2 } }, { maxConnections: 1 })
+  const rig = await startRig(t, { settings: { maxConcurrentStreams: 2 } }, { maxConnections: 1 })
   await rig.ask().done()
-  const { probes, held } = await hold(rig, 2)
+  const { probes, held } = await holdStreams(rig, 2)
   const asked = rig.server.requests.length
   const aborted = rig.ask()
   const waiting = rig.ask()
@@ -219,8 +183,8 @@ test('with a limit of connections further requests wait, and one that is aborted
 })
 
 test('an aborted call resets its own stream at once, and the others of its connection go on', async (t) => {
-  const rig = await prepare(t)
-  const { probes, held } = await hold(rig, 3)
+  const rig = await startRig(t)
+  const { probes, held } = await holdStreams(rig, 3)
   const [first, ...others] = probes
   const reset = held.map(({ stream }) => once(stream, 'close').then(() => stream.rstCode))
   first?.call?.abort()
@@ -242,10 +206,10 @@ for (const [name, end] of [
   ],
   ['a socket that is reset', (_, rig) => rig.server.sockets[0]?.resetAndDestroy()],
   ['a socket that is closed', (_, rig) => rig.server.sockets[0]?.destroy()],
-] as readonly (readonly [string, (response: Http2ServerResponse, rig: Rig) => void])[]) {
+] as readonly (readonly [string, (response: Http2ServerResponse, rig: Http2Rig) => void])[]) {
   test(`${name} in mid-answer is a cut answer, never a complete one, and the next request is served`, async (t) => {
-    const rig = await prepare(t)
-    const { probes, held } = await hold(rig, 1)
+    const rig = await startRig(t)
+    const { probes, held } = await holdStreams(rig, 1)
     const [response] = held
     if (response !== undefined) end(response, rig)
     const cut = await probes[0]?.done()
@@ -257,8 +221,8 @@ for (const [name, end] of [
 }
 
 test('after a GOAWAY running streams end as usual, and new requests take a new connection', async (t) => {
-  const rig = await prepare(t)
-  const { probes, held } = await hold(rig, 2)
+  const rig = await startRig(t)
+  const { probes, held } = await holdStreams(rig, 2)
   const [session] = rig.server.sessions
   session?.goaway(constants.NGHTTP2_NO_ERROR)
   rig.server.answer = (response) => void response.end('new')
@@ -273,24 +237,8 @@ test('after a GOAWAY running streams end as usual, and new requests take a new c
   }
 })
 
-test('a request that is refused unseen is sent once more', async (t) => {
-  const rig = await prepare(t)
-  await rig.ask().done()
-  let refusals = 0
-  rig.server.answer = (response) => {
-    if (refusals++ === 0) response.stream.close(constants.NGHTTP2_REFUSED_STREAM)
-    else response.end('second')
-  }
-  const served = await rig.ask().done()
-  t.same(served.events, END)
-  t.equal(served.call?.attempts, 2)
-  rig.server.answer = (response) => response.stream.close(constants.NGHTTP2_REFUSED_STREAM)
-  const refused = await rig.ask().done()
-  t.equal(refused.error?.message, 'The provider could not be reached (HTTP2_REFUSED_STREAM).')
-})
-
 test('a connection that the server closed while it was idle costs a request nothing', async (t) => {
-  const rig = await prepare(t)
+  const rig = await startRig(t)
   for (const how of ['destroy', 'resetAndDestroy', 'end'] as const) {
     t.same((await rig.ask().done()).events, END)
     rig.server.sockets.at(-1)?.[how]()
@@ -299,8 +247,8 @@ test('a connection that the server closed while it was idle costs a request noth
 })
 
 test('an idle connection closes after keepAliveMs, and one with streams does not', async (t) => {
-  const rig = await prepare(t, {}, { keepAliveMs: 50 })
-  const { probes, held } = await hold(rig, 1)
+  const rig = await startRig(t, {}, { keepAliveMs: 50 })
+  const { probes, held } = await holdStreams(rig, 1)
   const [session] = rig.server.sessions
   if (session === undefined) throw new Error('no session')
   const closed = once(session, 'close')
@@ -312,7 +260,7 @@ test('an idle connection closes after keepAliveMs, and one with streams does not
 })
 
 test('interim answers are skipped', async (t) => {
-  const rig = await prepare(t)
+  const rig = await startRig(t)
   rig.server.answer = (response) => {
     response.writeContinue()
     response.stream.additionalHeaders({ ':status': 103 })
@@ -323,7 +271,7 @@ test('interim answers are skipped', async (t) => {
 })
 
 test('whole answers of some megabytes arrive on several streams at once, though nobody reads faster than they come', async (t) => {
-  const rig = await prepare(t)
+  const rig = await startRig(t)
   const text = 'x'.repeat(900_000)
   rig.server.answer = (response) => void response.end(text)
   const all = await Promise.all(Array.from({ length: 20 }, () => rig.ask({ request: { isStream: false } }).done()))
@@ -334,7 +282,7 @@ test('whole answers of some megabytes arrive on several streams at once, though 
 })
 
 test('request bodies larger than every window arrive whole', async (t) => {
-  const rig = await prepare(t)
+  const rig = await startRig(t)
   rig.server.answer = (response, _, body) => void response.end(`${body.length}`)
   const body = Buffer.alloc(5_000_000, 'y')
   const seen = await Promise.all([1, 2, 3].map(() => rig.ask({ request: { body } }).done()))
@@ -342,15 +290,15 @@ test('request bodies larger than every window arrive whole', async (t) => {
 })
 
 test('a closing pool serves what runs and takes nothing new; a destroyed one ends it', async (t) => {
-  const rig = await prepare(t)
-  const { probes, held } = await hold(rig, 2)
+  const rig = await startRig(t)
+  const { probes, held } = await holdStreams(rig, 2)
   const closing = rig.pools.close(10_000)
   held[0]?.end()
   held[1]?.end()
   for (const one of probes) t.same((await one.done()).events, END)
   await closing
-  const other = await prepare(t)
-  const held2 = await hold(other, 2)
+  const other = await startRig(t)
+  const held2 = await holdStreams(other, 2)
   await other.pools.close(0)
   for (const one of held2.probes) t.equal((await one.done()).code, 'draining')
 })

@@ -1,12 +1,17 @@
-// A connection behind which nobody is any more, and one that nobody would answer: both end by themselves, and alone.
+// A connection behind which nobody is any more, and one that nobody would answer: both end by themselves, and alone. So does one of
+// which Node reads nothing more.
 import { once } from 'node:events'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { test } from 'tap'
 import { SessionPool } from '../../../../src/upstream/pool/http2/session-pool.js'
 import { type PooledHandler } from '../../../../src/upstream/pool/upstream-pool.js'
+import { Authority } from '../../../helpers/certificates.js'
 import { type Teardown } from '../../../helpers/gateway.js'
+import { FORBIDDEN_IN_SILENCE } from '../../../helpers/http2-fault-rows.js'
 import { Http2Upstream } from '../../../helpers/http2-upstream.js'
+import { ScriptedHttp2Upstream } from '../../../helpers/scripted-http2-upstream.js'
+import { answer } from '../../../helpers/scripted-upstream.js'
 
 const PING_MS = 100
 
@@ -57,22 +62,27 @@ async function startProxy(t: Teardown, port: number): Promise<{ readonly port: n
   }
 }
 
-async function prepare(t: Teardown) {
-  const upstream = await Http2Upstream.listen(t)
-  const proxy = await startProxy(t, Number(new URL(upstream.origin).port))
-  const origin = `https://127.0.0.1:${proxy.port}`
-  const pool = new SessionPool(origin, {
+function openPool(t: Teardown, port: number, ca: string): SessionPool {
+  const pool = new SessionPool(`https://127.0.0.1:${port}`, {
     maxConnections: null,
     keepAliveMs: 60_000,
     maxHeaderBytes: 32_768,
+    settingsMs: 5_000,
     onConnect: () => undefined,
     pingEveryMs: PING_MS,
     connect: (callback) => {
-      const socket = connectTls({ port: proxy.port, host: '127.0.0.1', ca: upstream.ca, ALPNProtocols: ['h2'] })
+      const socket = connectTls({ port, host: '127.0.0.1', ca, ALPNProtocols: ['h2'] })
       socket.on('error', () => undefined).once('secureConnect', () => callback(null, socket))
     },
   })
   t.teardown(() => pool.destroy())
+  return pool
+}
+
+async function prepare(t: Teardown) {
+  const upstream = await Http2Upstream.listen(t)
+  const proxy = await startProxy(t, Number(new URL(upstream.origin).port))
+  const pool = openPool(t, proxy.port, upstream.ca)
   upstream.answer = (response) => {
     response.writeHead(200)
     response.write('first')
@@ -111,3 +121,15 @@ test('a silent stream whose server answers PINGs is left alone', async (t) => {
   upstream.sessions[0]?.destroy()
   t.equal(await ended, 'HTTP2_CLOSED')
 })
+
+for (const { fault, steps } of FORBIDDEN_IN_SILENCE) {
+  test(`${fault}, after which Node hears nothing more, ends by the PING that gets no answer`, async (t) => {
+    const authority = new Authority(t)
+    const server = await ScriptedHttp2Upstream.listen(answer(...steps, { stall: true }), authority.issue('h2'))
+    t.teardown(() => server.close())
+    const pool = openPool(t, server.port, authority.ca)
+    const { handler, ended } = watch()
+    pool.dispatch({ path: '/', method: 'POST', headers: [], body: Buffer.from('{}') }, handler)
+    t.equal(await ended, 'HTTP2_NO_PONG')
+  })
+}

@@ -1,0 +1,116 @@
+// The connections of one origin: what becomes of requests that wait for one which is never made, never begins, or goes at once.
+import { once } from 'node:events'
+import { constants } from 'node:http2'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { test } from 'tap'
+import { SessionPool, type SessionPoolOptions } from '../../../../src/upstream/pool/http2/session-pool.js'
+import { type PooledHandler } from '../../../../src/upstream/pool/upstream-pool.js'
+import { frameOf, GOAWAY, words } from '../../../helpers/http2-frames.js'
+import { startRig, startScriptedRig } from '../../../helpers/http2-rig.js'
+import { Http2Upstream } from '../../../helpers/http2-upstream.js'
+
+function poolOf(origin: string, connect: SessionPoolOptions['connect'], more: Partial<SessionPoolOptions> = {}) {
+  const limits = { maxConnections: null, keepAliveMs: 60_000, maxHeaderBytes: 32_768, settingsMs: 5_000 }
+  return new SessionPool(origin, { ...limits, connect, onConnect: () => undefined, ...more })
+}
+
+/** What becomes of a request: `end`, or the text of its error. */
+function send(pool: SessionPool, ends: string[]): PooledHandler {
+  const handler: PooledHandler = {
+    isOver: false,
+    owner: null,
+    onRequestStart: () => undefined,
+    onResponseEnd: () => void ends.push('end'),
+    onResponseError: (_controller: unknown, error: Error) => void ends.push(error.message),
+  }
+  pool.dispatch({ path: '/', method: 'POST', headers: [], body: Buffer.from('{}') }, handler)
+  return handler
+}
+
+test('a connection that fails fails those that it was for, each once, and the rest wait for the next one', async (t) => {
+  const fail: ((error: Error) => void)[] = []
+  const pool = poolOf('https://127.0.0.1', (callback) => fail.push((error) => callback(error, null)))
+  const ends: string[] = []
+  for (let i = 0; i < 100; i++) send(pool, ends)
+  t.equal(fail.length, 4, 'one connection for each 32 requests')
+  for (const [i, failNow] of fail.entries()) {
+    failNow(new Error(`no ${i}`))
+    t.equal(ends.length, Math.min((i + 1) * 32, 100))
+  }
+  t.equal(fail.length, 4, 'none is opened for nobody')
+  t.equal(ends.filter((end) => end === 'no 3').length, 4)
+  send(pool, ends)
+  t.equal(fail.length, 5)
+  const destroyed = pool.destroy()
+  t.match(ends.at(-1), /destroyed/)
+  fail[4]?.(new Error('late'))
+  await destroyed
+  t.equal(ends.length, 101)
+})
+
+test('a server that agrees to HTTP/2 and says nothing is given up at the limit of connecting, as one that does not accept', async (t) => {
+  const timeouts = { connectMs: 200, firstTokenMs: 30_000, betweenTokensMs: 30_000, totalMs: 30_000 }
+  const rig = await startScriptedRig(t, [{ stall: true }], { timeouts })
+  for (const one of [rig.ask(), rig.ask()]) {
+    const { error, code } = await one.done()
+    t.equal(code, 'upstream_timeout')
+    t.equal(error?.message, 'The provider did not accept a connection within 200 ms.')
+  }
+})
+
+for (const code of [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_ENHANCE_YOUR_CALM]) {
+  test(`a server whose first word is GOAWAY (${code}) fails the requests that wait, under a code of ours`, async (t) => {
+    const goaway = frameOf(GOAWAY, 0, 0, words(0, code))
+    const rig = await startScriptedRig(t, [{ frames: () => goaway }, { end: 'fin' }])
+    for (const one of [rig.ask(), rig.ask()]) {
+      const { error } = await one.done()
+      t.equal(error?.message, 'The provider violated HTTP/2 (HTTP2_PROTOCOL_ERROR).')
+    }
+  })
+}
+
+test('a connection that is destroyed as it begins takes nobody along', async (t) => {
+  const upstream = await Http2Upstream.listen(t)
+  const port = Number(new URL(upstream.origin).port)
+  const pool = poolOf(upstream.origin, () => undefined)
+  const socket: TLSSocket = connectTls({ port, host: '127.0.0.1', ca: upstream.ca, ALPNProtocols: ['h2'] })
+  await once(socket, 'secureConnect')
+  pool.adopt(socket)
+  // Node says in the next tick that it has taken the socket over.
+  await pool.destroy()
+  t.equal(pool.stats().open, 0)
+})
+
+test('a provider that a reload replaces while its first connection is made serves what waits, and closes', async (t) => {
+  for (const isHttp1 of [false, true]) {
+    const rig = await startRig(t, { isHttp1 })
+    const waiting = [rig.ask(), rig.ask()]
+    rig.pools.keep(new Set())
+    for (const one of waiting) t.same((await one.done()).events, ['head 200', 'bytes', 'end'])
+    for (const socket of rig.server.sockets) if (!socket.destroyed) await once(socket, 'close')
+    t.ok(rig.server.sockets.length > 0)
+  }
+})
+
+test('what a closing pool still sends by HTTP/1.1 is waited for as well', async (t) => {
+  const rig = await startRig(t, { isHttp1: true })
+  let respond: () => void = () => undefined
+  const asked = new Promise<void>((resolve) => {
+    rig.server.answer = (response) => {
+      respond = () => void response.end('late')
+      resolve()
+    }
+  })
+  const late = rig.ask()
+  const closing = rig.pools.close(30_000)
+  await asked
+  let isClosed = false
+  void closing.then(() => {
+    isClosed = true
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(isClosed, false)
+  respond()
+  t.equal((await late.done()).body, 'late')
+  await closing
+})
