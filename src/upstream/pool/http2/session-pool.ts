@@ -21,7 +21,7 @@ export type SessionPoolOptions = {
   /** A connection was just made; its first request goes out in the same tick. */
   readonly onConnect: () => void
   /** For tests. */
-  readonly pingEveryMs?: number
+  readonly lookEveryMs?: number
 }
 
 export class SessionPool implements UpstreamPool {
@@ -88,7 +88,7 @@ export class SessionPool implements UpstreamPool {
       socket.destroy()
       return
     }
-    const { keepAliveMs, maxHeaderBytes, settingsMs, pingEveryMs } = this.#options
+    const { keepAliveMs, maxHeaderBytes, settingsMs, lookEveryMs } = this.#options
     const session = new Session({
       origin: this.#origin,
       socket,
@@ -101,7 +101,7 @@ export class SessionPool implements UpstreamPool {
         onLeaving: (one) => this.#unfree(one),
         onClosed: (one, error) => this.#onClosed(one, error),
       },
-      ...(pingEveryMs === undefined ? {} : { pingEveryMs }),
+      ...(lookEveryMs === undefined ? {} : { lookEveryMs }),
     })
     this.#sessions.add(session)
     this.#opening += 1
@@ -181,6 +181,7 @@ export class SessionPool implements UpstreamPool {
 
   #onRoom(session: Session): void {
     if (session.hasRoom) this.#setFree(session)
+    else this.#unfree(session)
     if (this.#waiting.size > 0) this.#serveWaiting()
     else if (this.#isClosed && session.streams === 0) session.close()
   }

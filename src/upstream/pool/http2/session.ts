@@ -1,5 +1,6 @@
 // One HTTP/2 connection with its streams. It takes no more of them than a bound, so that one lost connection takes few answers with it,
-// nor than its server allows, and none after a GOAWAY. While streams wait and nothing arrives it asks by PING whether anybody is there.
+// nor than its server allows, and none after a GOAWAY. While streams wait and nothing arrives it asks by PING whether anybody is there,
+// and takes no more of them until it knows.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { type Socket } from 'node:net'
 import { errors } from 'undici'
@@ -10,7 +11,7 @@ import { type RequestParts, StreamCall, type StreamOwner } from './stream-call.j
 export type SessionEvents = {
   /** Its server has said what it allows. Called once, before any other. */
   onReady(session: Session): void
-  /** It takes more streams again, or no longer has any. */
+  /** Whether it takes more streams has changed, or it no longer has any. */
   onRoom(session: Session): void
   /** It takes no more streams: a GOAWAY, or its end. Called once. */
   onLeaving(session: Session): void
@@ -27,7 +28,7 @@ export type SessionOptions = {
   readonly settingsMs: number
   readonly events: SessionEvents
   /** For tests. */
-  readonly pingEveryMs?: number
+  readonly lookEveryMs?: number
 }
 
 /** Streams of a session; a server may allow fewer, and what it allows is waited for: beyond that, a stream would stand in a queue. */
@@ -37,7 +38,9 @@ const STREAM_WINDOW_BYTES = 1024 * 1024
 const SESSION_WINDOW_BYTES = 16 * 1024 * 1024
 /** Node counts the bodies of requests that wait to be sent; in MB. */
 const SESSION_MEMORY_MB = 256
-const PING_EVERY_MS = 5_000
+const LOOK_EVERY_MS = 1_000
+/** After so many looks at which nothing had come a PING goes out, and after as many again the connection is given up. */
+const SILENT_LOOKS = 5
 /**
  * Node's own limits only bound what a few compressed bytes may become: it resets the stream without a word of why, and before the
  * server has acknowledged them they do not apply. The limit that is promised is counted in StreamCall.
@@ -49,11 +52,12 @@ export class Session implements StreamOwner {
   readonly #session: ClientHttp2Session
   readonly #socket: Socket
   readonly #options: SessionOptions
-  readonly #pinging: NodeJS.Timeout
+  readonly #looking: NodeJS.Timeout
   #idleTimer: NodeJS.Timeout | null = null
   /** What had been read when it was last looked at. */
   #readBefore = 0
-  #isAsked = false
+  /** Looks since something came, while streams wait. */
+  #silentLooks = 0
   #isLeaving = false
   /** Null once the server has said what it allows. */
   #settingsTimer: NodeJS.Timeout | null
@@ -97,8 +101,8 @@ export class Session implements StreamOwner {
     this.#settingsTimer = setTimeout(() => {
       this.destroy(new errors.ConnectTimeoutError('no SETTINGS in time'))
     }, options.settingsMs)
-    this.#pinging = setInterval(() => this.#look(), options.pingEveryMs ?? PING_EVERY_MS)
-    this.#pinging.unref()
+    this.#looking = setInterval(() => this.#look(), options.lookEveryMs ?? LOOK_EVERY_MS)
+    this.#looking.unref()
   }
 
   get maxHeaderBytes(): number {
@@ -110,7 +114,8 @@ export class Session implements StreamOwner {
   }
 
   get hasRoom(): boolean {
-    if (this.#isLeaving || !this.isReady || this.#session.closed || this.#session.destroyed) return false
+    if (this.#isLeaving || this.#isAsked || !this.isReady || this.#session.closed || this.#session.destroyed)
+      return false
     const { maxConcurrentStreams = MAX_STREAMS } = this.#session.remoteSettings
     return this.streams < Math.min(MAX_STREAMS, maxConcurrentStreams)
   }
@@ -193,17 +198,26 @@ export class Session implements StreamOwner {
     if (this.streams === 0) this.close()
   }
 
-  /** Nothing has come since the last look, and streams wait: nobody may be there. */
+  /** Whether anybody is there; what comes next answers it. */
+  get #isAsked(): boolean {
+    return this.#silentLooks >= SILENT_LOOKS
+  }
+
   #look(): void {
     const { bytesRead } = this.#socket
-    const isSilent = bytesRead === this.#readBefore
+    const wasAsked = this.#isAsked
+    const isSilent = bytesRead === this.#readBefore && this.streams > 0
     this.#readBefore = bytesRead
-    if (this.#isAsked && isSilent) {
-      this.#session.destroy(new Http2Error(NO_PONG))
-      return
-    }
-    this.#isAsked = this.streams > 0 && isSilent
-    if (this.#isAsked && !this.#session.destroyed) this.#session.ping(ignore)
+    this.#silentLooks = isSilent ? this.#silentLooks + 1 : 0
+    if (this.#silentLooks >= 2 * SILENT_LOOKS) this.#session.destroy(new Http2Error(NO_PONG))
+    else if (this.#isAsked !== wasAsked) this.#turn()
+  }
+
+  /** It has become silent, or is no longer. */
+  #turn(): void {
+    if (this.#session.destroyed) return
+    if (this.#isAsked) this.#session.ping(ignore)
+    this.#options.events.onRoom(this)
   }
 
   #leave(): void {
@@ -213,7 +227,7 @@ export class Session implements StreamOwner {
   }
 
   #closed(): void {
-    clearInterval(this.#pinging)
+    clearInterval(this.#looking)
     if (this.#settingsTimer !== null) clearTimeout(this.#settingsTimer)
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
     this.#leave()

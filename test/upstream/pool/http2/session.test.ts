@@ -13,7 +13,7 @@ import { Http2Upstream } from '../../../helpers/http2-upstream.js'
 import { ScriptedHttp2Upstream } from '../../../helpers/scripted-http2-upstream.js'
 import { answer } from '../../../helpers/scripted-upstream.js'
 
-const PING_MS = 100
+const LOOK_MS = 20
 
 type Seen = { readonly handler: PooledHandler; readonly begun: Promise<unknown>; readonly ended: Promise<string> }
 
@@ -37,15 +37,25 @@ function watch(): Seen {
   return { handler, begun, ended }
 }
 
-/** Passes bytes on, until it is frozen: then nothing comes or goes, and nothing closes. */
-async function startProxy(t: Teardown, port: number): Promise<{ readonly port: number; freeze(): void }> {
+type Proxy = {
+  readonly port: number
+  /** Nothing comes or goes any more, and nothing closes. */
+  freeze(): void
+  /** What its server says is lost. */
+  mute(): void
+}
+
+/** Passes bytes on. */
+async function startProxy(t: Teardown, port: number): Promise<Proxy> {
   const sockets: Socket[] = []
+  const fars: Socket[] = []
   const server = createServer((near) => {
     const far = connectTcp(port, '127.0.0.1')
     for (const socket of [near, far]) socket.on('error', () => undefined)
     near.pipe(far)
     far.pipe(near)
     sockets.push(near, far)
+    fars.push(far)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -59,6 +69,9 @@ async function startProxy(t: Teardown, port: number): Promise<{ readonly port: n
     freeze: () => {
       for (const socket of sockets.splice(0)) socket.unpipe().pause()
     },
+    mute: () => {
+      for (const far of fars.splice(0)) far.unpipe().pause()
+    },
   }
 }
 
@@ -69,7 +82,7 @@ function openPool(t: Teardown, port: number, ca: string): SessionPool {
     maxHeaderBytes: 32_768,
     settingsMs: 5_000,
     onConnect: () => undefined,
-    pingEveryMs: PING_MS,
+    lookEveryMs: LOOK_MS,
     connect: (callback) => {
       const socket = connectTls({ port, host: '127.0.0.1', ca, ALPNProtocols: ['h2'] })
       socket.on('error', () => undefined).once('secureConnect', () => callback(null, socket))
@@ -104,6 +117,19 @@ test('where nobody answers a PING any more the streams of that connection end, a
   await ask().begun
   t.equal(upstream.sessions.length, 2)
   t.equal(pool.stats().busy, 1)
+})
+
+test('a connection that is asked whether anybody is there takes no stream until it is answered', async (t) => {
+  const { proxy, upstream, pool, ask } = await prepare(t)
+  await ask().begun
+  const [session] = upstream.sessions
+  if (session === undefined) throw new Error('no session')
+  const pinged = once(session, 'ping')
+  proxy.mute()
+  await pinged
+  await ask().begun
+  t.equal(upstream.sessions.length, 2, 'it went to another one')
+  t.equal(pool.stats().open, 2, 'before the first was given up')
 })
 
 test('a silent stream whose server answers PINGs is left alone', async (t) => {
