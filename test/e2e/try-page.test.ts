@@ -90,6 +90,25 @@ test('with keys there is no such page, and without them nothing else is served b
   }
 })
 
+test('a browser at / is sent to the page where there is one, and a program never is', async (t) => {
+  const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+  const config = { keys: [{ name: 'a', key: 'test-key-0123456789abcdef' }], providers: { sim: {} } }
+  const [open, keyed] = await Promise.all([startGateway(t, { args: ['--port', '0'] }), startGateway(t, { config })])
+  const get = async (origin: string, headers: Record<string, string>, method = 'GET') => {
+    const { status, headers: answered } = await fetch(`${origin}/`, { method, headers, redirect: 'manual' })
+    return [status, answered.get('location'), answered.get('content-type')]
+  }
+  t.same(await get(open.origin, { accept: BROWSER }), [302, '/try', 'text/plain; charset=utf-8'])
+  t.same((await fetch(`${open.origin}/`, { headers: { accept: BROWSER } })).url, `${open.origin}/try`)
+  const none = [404, null, 'application/json']
+  t.same(await get(open.origin, { accept: '*/*' }), none)
+  t.same(await get(open.origin, { accept: BROWSER, 'x-forwarded-for': '192.0.2.1' }), none, 'behind a proxy')
+  t.same(await get(open.origin, { accept: BROWSER }, 'POST'), none)
+  t.same(await get(keyed.origin, { accept: BROWSER }), none)
+  const foreign = await fetch(`${open.origin}/`, { headers: { 'anthropic-version': '2023-06-01' } })
+  t.match(await foreign.json(), { type: 'error' }, 'in the form of the API of the caller')
+})
+
 test('dark differs from light in colors alone, so that a page has to be used in only one of them', async (t) => {
   const [, dark = ''] =
     /@media \(prefers-color-scheme: dark\) \{\s*:root \{([^}]*)\}\s*\}/.exec(readText('src/console/look.css')) ?? []

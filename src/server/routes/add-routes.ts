@@ -38,7 +38,7 @@ import {
   webSocketPaths,
 } from './paths.js'
 import { answerOptions, refuseMethod, refusePath, refuseStranger } from './plain-routes.js'
-import { answerTryPage, TRY_PATH } from './try-page.js'
+import { answerRoot, answerTryPage, TRY_PATH } from './try-page.js'
 
 /** The server's options that the routes need. */
 export type RouteOptions = PathOptions & {
@@ -107,7 +107,10 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
     const below = options.compat[prefix]
     if (below !== '') addRest(app, front, { routes, below, surface: prefixedSurface(options, prefix) })
   }
-  addRest(app, front, { routes, ...EVERYWHERE, speakers: speakersAmong(options.surfaces) })
+  const speakers = speakersAmong(options.surfaces)
+  if (options.readBrowserFile !== undefined)
+    app.get('/', elsewhere(front, { routes, surface: null, speakers }, answerRoot))
+  addRest(app, front, { routes, ...EVERYWHERE, speakers })
   return routes
 }
 
@@ -193,9 +196,16 @@ type Rest = {
 }
 
 /** Without it the engine closes the connection of an unknown path without an answer. */
-function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surface, speakers = [] }: Rest): void {
-  const refuse = refusePath(routes)
-  const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, refuse) }))
+function addRest(app: TemplatedApp, front: ServerContext, rest: Rest): void {
+  const { below, surface } = rest
   app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
-  app.any(`${below}/*`, byHeader(named, createRoute(front, surface, refuse)))
+  app.any(`${below}/*`, elsewhere(front, rest))
+}
+
+/** The refusal of a path that is not served, in the form of the caller's API. `wrap`: what else is answered there. */
+function elsewhere(front: ServerContext, rest: Omit<Rest, 'below'>, wrap = (refuse: Act): Act => refuse): EngineRoute {
+  const { routes, surface, speakers = [] } = rest
+  const act = wrap(refusePath(routes))
+  const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, act) }))
+  return byHeader(named, createRoute(front, surface, act))
 }
