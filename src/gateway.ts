@@ -38,6 +38,8 @@ export type Gateway = {
   openJobs(): Promise<void>
   /** Logs that the job store could not be created if it were needed now. */
   tellJobStoreFault(reason: string): void
+  /** Where the admin API listens, on the loop that has it; null before that, and where it is off. */
+  readonly adminUrl: string | null
   /** Only one loop of a process logs these. */
   tellStart(facts: StartFacts, places: ConfigPlaces): void
   tellReload(report: ReloadReport): void
@@ -108,6 +110,9 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     },
     async openJobs() {
       await loop.jobs.store.open()
+    },
+    get adminUrl() {
+      return adminUrl
     },
     tellJobStoreFault: (reason) => loop.jobs.tellFault(reason),
     tellStart(facts, places) {

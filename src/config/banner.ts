@@ -3,7 +3,13 @@
 import { hasTryPage, needsKeys } from './resolve/gateway-keys.js'
 import { type Config } from './types.js'
 
-export type StartFacts = { readonly port: number; readonly version: string; readonly build: string }
+export type StartFacts = {
+  readonly port: number
+  readonly version: string
+  readonly build: string
+  /** Null where it is off. */
+  readonly adminUrl: string | null
+}
 
 /** More names than this do not fit on a readable line. */
 const MAX_SHOWN_MODELS = 8
@@ -19,7 +25,11 @@ export function renderStartLine(config: Config, facts: StartFacts): string {
   const threads = `${server.threads} event loop${server.threads === 1 ? '' : 's'}`
   const simulator = config.simulator === null ? '' : ` (${SIMULATOR_WORDS[config.simulator]})`
   const page = hasTryPage(config) ? ` In a browser: ${origin}/try.` : ''
-  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}.${page} Try: ${curl(config, origin, needsKeys(config))}`
+  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}.${page} ${consoleWords(facts)} Try: ${curl(config, origin, needsKeys(config))}`
+}
+
+function consoleWords({ adminUrl }: StartFacts): string {
+  return adminUrl === null ? 'Set ADMIN_KEY for the console.' : `Console: ${adminUrl}/console.`
 }
 
 /** The URL of the listener, without a path. */

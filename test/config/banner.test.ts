@@ -6,7 +6,7 @@ import { simulatorProvider } from '../../src/config/resolve/providers.js'
 import { type Config } from '../../src/config/types.js'
 import { CATALOG, load } from './sources.js'
 
-const FACTS = { port: 3000, version: '1.2.3', build: 'engine 1' }
+const FACTS = { port: 3000, version: '1.2.3', build: 'engine 1', adminUrl: null }
 
 function lineOf(text: string, env: Readonly<Record<string, string>> = {}): string {
   return renderStartLine(load(text, env).config, FACTS)
@@ -23,7 +23,7 @@ test('is one line with address, engine, models and a curl', async (t) => {
   t.match(line, /^Sluice 1\.2\.3 on http:\/\/127\.0\.0\.1:3000 \(engine 1, 1 event loop\) serves fast, openai\//)
   t.match(line, /Try: curl -N http:\/\/127\.0\.0\.1:3000\/v1\/chat\/completions /)
   t.equal(triedModel(line), 'fast')
-  t.match(line, ' In a browser: http://127.0.0.1:3000/try. Try: ')
+  t.match(line, ' In a browser: http://127.0.0.1:3000/try. Set ADMIN_KEY for the console. Try: ')
   t.notMatch(line, /\n|sk-x|simulator/)
 })
 
@@ -35,9 +35,16 @@ test('says so when it is the simulator that serves', async (t) => {
   )
   t.match(
     line,
-    /serves sim\/echo, sim\/lorem, .* \(the built-in simulator, as no provider is configured\)\. In a browser: \S+ Try:/,
+    /serves sim\/echo, sim\/lorem, .* \(the built-in simulator, as no provider is configured\)\. In a browser: \S+ Set ADMIN_KEY for the console\. Try:/,
   )
   t.equal(triedModel(line), 'sim/echo')
+})
+
+test('names the console where it is, and how to have one where it is not', async (t) => {
+  t.match(lineOf(''), ' Set ADMIN_KEY for the console. Try: ')
+  const line = renderStartLine(load('').config, { ...FACTS, adminUrl: 'http://127.0.0.1:3001' })
+  t.match(line, ' Console: http://127.0.0.1:3001/console. Try: ')
+  t.notMatch(line, 'ADMIN_KEY')
 })
 
 test('names the simulator that is configured beside other providers', async (t) => {
@@ -50,7 +57,7 @@ test('names the simulator that is configured beside other providers', async (t) 
 test('shows models of each provider, however many another has', async (t) => {
   const line = lineOf('', { OPENAI_API_KEY: 'sk-x', ANTHROPIC_API_KEY: 'sk-ant', GROQ_API_KEY: 'gsk' })
   for (const provider of ['openai', 'anthropic', 'groq']) t.match(line, new RegExp(`(serves|,) ${provider}/`))
-  t.match(line, / and \d+ more \(GET \/v1\/models\)\. In a browser: \S+ Try:/)
+  t.match(line, / and \d+ more \(GET \/v1\/models\)\. In a browser: \S+ Set ADMIN_KEY for the console\. Try:/)
 })
 
 test('names the provider where no model of it is known', async (t) => {

@@ -13,7 +13,7 @@ test('the try-it page', IN_CHROMIUM, async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'] })
 
   await t.test('a prompt streams, with its figures, and its request is copied as code', async (t) => {
-    const address = /In a browser: (\S+)\. Try: /.exec(gateway.errorOutput)?.[1] ?? ''
+    const address = /In a browser: (\S+)\. Set ADMIN_KEY/.exec(gateway.errorOutput)?.[1] ?? ''
     t.equal(address, `${gateway.origin}/try`, 'it is printed beside the curl')
     for (const look of LOOKS) {
       const { page, faults, check, picture } = await visit(t, address, look)
