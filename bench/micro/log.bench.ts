@@ -37,6 +37,7 @@ const complete: ExchangeRecord = {
   overheadMs: 0.234,
   queuedMs: null,
   connectMs: null,
+  settleMs: null,
   requestBytes: 1024,
   responseBytes: 4096,
   dropped: [],

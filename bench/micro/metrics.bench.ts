@@ -39,6 +39,7 @@ const record: ExchangeRecord = {
   overheadMs: 0.2,
   queuedMs: null,
   connectMs: null,
+  settleMs: null,
   requestBytes: 1,
   responseBytes: 1,
   dropped: [],

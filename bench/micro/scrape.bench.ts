@@ -39,6 +39,7 @@ for (let loop = 0; loop < LOOPS; loop++) {
         overheadMs: 0.2,
         queuedMs: null,
         connectMs: null,
+        settleMs: null,
         requestBytes: 1,
         responseBytes: 1,
         dropped: [],

@@ -123,6 +123,8 @@ export type ExchangeRecord = {
   readonly queuedMs: number | null
   /** How long the connection took that was made for the attempt that answered, or for the last one; null if none was made. */
   readonly connectMs: number | null
+  /** From the last byte of the upstream's answer to the end: the client has yet to take the rest. Null if no upstream answered. */
+  readonly settleMs: number | null
   readonly requestBytes: number
   readonly responseBytes: number
   readonly dropped: readonly string[]

@@ -27,6 +27,7 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     overheadMs: 0.3,
     queuedMs: null,
     connectMs: null,
+    settleMs: null,
     requestBytes: 1000,
     responseBytes: 5000,
     dropped: [],

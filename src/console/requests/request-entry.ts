@@ -30,6 +30,7 @@ export type RequestEntry = {
   readonly overheadMs: number | null
   readonly queueMs?: number
   readonly connectMs?: number
+  readonly settleMs?: number
   readonly attempts: number
   readonly cost?: number
   readonly error?: { readonly code: string; readonly message: string; readonly upstreamStatus?: number }
@@ -41,17 +42,19 @@ export type RequestEntry = {
 export type Span = { readonly name: string; readonly fromMs: number; readonly toMs: number; readonly kind: string }
 
 /**
- * What a request spent its time with. The gateway's own time is not all at the beginning, but it is there that one looks for it; attempts
- * that failed are laid one after the other before the first token.
+ * What a request spent its time with. The gateway's own time is not all at the beginning, but it is there that one looks for it, but for
+ * what came after the provider's last byte; attempts that failed are laid one after the other before the first token.
  */
-export function spansOf({ overheadMs, queueMs = 0, connectMs = 0, ttftMs, totalMs, tries = [] }: RequestEntry): Span[] {
+export function spansOf(entry: RequestEntry): Span[] {
+  const { overheadMs, queueMs = 0, connectMs = 0, settleMs = 0, ttftMs, totalMs, tries = [] } = entry
   const queued = Math.min(queueMs, totalMs)
-  // The time in the queue is a part of it.
-  const own = Math.min(Math.max(overheadMs ?? 0, queued), totalMs)
+  // The times in the queue and after the last byte are parts of it.
+  const own = Math.min(Math.max((overheadMs ?? 0) - settleMs, queued), totalMs)
   const spans: Span[] = []
   if (queued > 0) spans.push({ name: 'Waiting for a slot', fromMs: 0, toMs: queued, kind: 'wait' })
   if (own > queued) spans.push({ name: 'Gateway', fromMs: queued, toMs: own, kind: 'own' })
-  const first = ttftMs ?? totalMs
+  const ended = Math.max(totalMs - settleMs, own)
+  const first = Math.min(ttftMs ?? ended, ended)
   let fromMs = own
   for (const { target, result, ms } of tries.slice(0, -1)) {
     const toMs = Math.min(fromMs + ms, first)
@@ -63,7 +66,8 @@ export function spansOf({ overheadMs, queueMs = 0, connectMs = 0, ttftMs, totalM
   fromMs = connected
   if (first > fromMs)
     spans.push({ name: ttftMs === null ? 'Without a token' : 'To the first token', fromMs, toMs: first, kind: 'wait' })
-  if (totalMs > first) spans.push({ name: 'Tokens', fromMs: first, toMs: totalMs, kind: 'tokens' })
+  if (ended > first) spans.push({ name: 'Tokens', fromMs: first, toMs: ended, kind: 'tokens' })
+  if (totalMs > ended) spans.push({ name: 'To the client', fromMs: ended, toMs: totalMs, kind: 'settle' })
   return spans
 }
 

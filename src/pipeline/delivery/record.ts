@@ -52,6 +52,7 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     overheadMs: exchange === null ? null : overheadMs(exchange, nowMs),
     queuedMs: exchange?.queuedMs ?? null,
     connectMs: connectMs(attempt),
+    settleMs: attempt.endedAtMs === null ? null : Math.max(0, nowMs - attempt.endedAtMs),
     requestBytes: parts.requestBytes,
     responseBytes: ending.responseBytes,
     dropped: attempt.dropped,

@@ -17,6 +17,8 @@ export type ExchangeLineOptions = {
 
 /** Digits of a count in base 36: enough for 10^12 requests, too few for a key. */
 const MAX_COUNT_CHARS = 8
+/** Most clients have their answer at once, which no line has to say. */
+const SHOWN_SETTLE_MS = 1
 /** The same names of keys, models and targets come again and again; longer ones are not worth keeping. */
 const MAX_KNOWN_TEXTS = 1000
 const MAX_KNOWN_CHARS = 200
@@ -55,10 +57,11 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
 
   function optional(record: ExchangeRecord): string {
     const { costNano, dropped, error, stream, tries, unpricedAttempts, upstreamRequestId, shared, cancelledBy } = record
-    const { trace, endUser, queuedMs, connectMs } = record
+    const { trace, endUser, queuedMs, connectMs, settleMs } = record
     let text = error === null ? '' : `,"error":${quoteError(record, error)}`
     if (queuedMs !== null) text += `,"queueMs":${msText(queuedMs)}`
     if (connectMs !== null) text += `,"connectMs":${msText(connectMs)}`
+    if (settleMs !== null && settleMs >= SHOWN_SETTLE_MS) text += `,"settleMs":${msText(settleMs)}`
     if (costNano !== null) text += `,"cost":${toDollars(costNano)}`
     if (unpricedAttempts > 0) text += `,"unpriced":${unpricedAttempts}`
     if (dropped.length > 0) text += `,"dropped":[${dropped.map(quoteKnown).join(',')}]`

@@ -31,6 +31,18 @@ test('the wait for a slot and a new connection have bars of their own', async (t
   t.same(spans({ overheadMs: 250, connectMs: 90 })[1], 'Connecting 250-300', 'it does not reach beyond the first token')
 })
 
+test('what comes after the last byte of the provider is the way to the client, and not the gateway itself', async (t) => {
+  t.same(spans({ overheadMs: 105, settleMs: 100 }), [
+    'Gateway 0-5',
+    'To the first token 5-300',
+    'Tokens 300-700',
+    'To the client 700-800',
+  ])
+  const whole = { ttftMs: null, overheadMs: 30, settleMs: 20, totalMs: 50 }
+  t.same(spans(whole), ['Gateway 0-10', 'Without a token 10-30', 'To the client 30-50'])
+  t.same(spans({ ttftMs: 799, settleMs: 100 }).at(-1), 'To the client 700-800', 'spans never overlap')
+})
+
 test('attempts that failed come before the first token, and never after it', async (t) => {
   const tries = [
     { target: 'a/m', result: 'failed', ms: 100 },

@@ -41,6 +41,7 @@ test('a rejected request and a settled exchange have the same fields, all of the
     overheadMs: null,
     queuedMs: null,
     connectMs: null,
+    settleMs: null,
     requestBytes: 3,
     dropped: [],
     origin: null,

@@ -42,6 +42,8 @@ test('what is not there is null, and times are cut to microseconds', (t) => {
   t.equal(read({ totalMs: 1500.123456 }).totalMs, 1500.123)
   t.match(read({ queuedMs: 250.0004, connectMs: 0 }), { queueMs: 250, connectMs: 0 })
   t.notOk('queueMs' in read({}) || 'connectMs' in read({}), 'most requests have neither')
+  t.equal(read({ settleMs: 12.0004 }).settleMs, 12)
+  t.notOk('settleMs' in read({ settleMs: 0.9 }) || 'settleMs' in read({}), 'most clients have their answer at once')
   t.end()
 })
 
