@@ -24,9 +24,17 @@ export type SpendReport = {
 
 /** One bar: what it is of, and how high it is, from 0 to 1. */
 export type Bar = { readonly name: string; readonly usd: number; readonly height: number }
+/** `ticks`: amounts at which the axis has a mark, from 0 to the height of the chart. */
+export type Chart = { readonly bars: readonly Bar[]; readonly ticks: readonly number[] }
 
-/** More bars than this are no picture any more. */
-const MOST_BARS = 60
+/** More days than this are no picture any more; the last ones are shown. */
+const MOST_DAYS = 62
+/** The same for names, each with a line of its own; the dearest are shown. */
+const MOST_NAMES = 15
+/** Spaces between the marks of an axis. */
+const MOST_STEPS = 4
+/** What steps are multiples of, in each power of ten. */
+const ROUND_STEPS = [1, 2, 2.5, 5, 10]
 
 /** What a row is of, in words. */
 export function nameOf(row: SpendRow, by: Dimension): string {
@@ -35,13 +43,38 @@ export function nameOf(row: SpendRow, by: Dimension): string {
 
 const NONE = '(none)'
 
-/** Days in their order; everything else the dearest first, and the rest left out. */
-export function barsOf(rows: readonly SpendRow[], by: Dimension): Bar[] {
-  const sorted = [...rows].sort((a, b) => (by === 'day' ? nameOf(a, by).localeCompare(nameOf(b, by)) : b.usd - a.usd))
-  const shown = by === 'day' ? sorted.slice(-MOST_BARS) : sorted.slice(0, MOST_BARS)
-  const highest = Math.max(0, ...shown.map(({ usd }) => usd))
-  return shown.map((row) => ({ name: nameOf(row, by), usd: row.usd, height: highest === 0 ? 0 : row.usd / highest }))
+/** The chart of a report: every day in order, also those on which nothing was spent; everything else the dearest first. */
+export function chartOf({ data, from, to }: Pick<SpendReport, 'data' | 'from' | 'to'>, by: Dimension): Chart {
+  const spent = new Map(data.map((row) => [nameOf(row, by), row.usd]))
+  const shown =
+    by === 'day'
+      ? daysOf(from, to).map((day) => [day, spent.get(day) ?? 0] as const)
+      : [...spent].sort(([, a], [, b]) => b - a).slice(0, MOST_NAMES)
+  const ticks = ticksOf(Math.max(0, ...shown.map(([, usd]) => usd)))
+  const highest = ticks.at(-1) ?? 0
+  return { ticks, bars: shown.map(([name, usd]) => ({ name, usd, height: highest === 0 ? 0 : usd / highest })) }
 }
+
+/** From the first day to the one before the last, which is not a part of the report. */
+function daysOf(from: string, to: string): string[] {
+  const count = Math.ceil((Date.parse(to) - Date.parse(from)) / DAY_MS)
+  const days = Array.from({ length: Math.max(0, count) }, (_, index) => dayText(Date.parse(from), index))
+  return days.slice(-MOST_DAYS)
+}
+
+/** Round amounts from 0 on, the last of which is not below the highest one. */
+export function ticksOf(highest: number): number[] {
+  if (highest <= 0) return [0]
+  const power = 10 ** Math.floor(Math.log10(highest / MOST_STEPS))
+  const step = power * (ROUND_STEPS.find((each) => each * power * MOST_STEPS >= highest) ?? 1)
+  const steps = Math.ceil(highest / step - ROUNDING)
+  // Digits that no amount has are errors of the arithmetic.
+  return Array.from({ length: steps + 1 }, (_, index) => Number((index * step).toPrecision(TICK_DIGITS)))
+}
+
+const TICK_DIGITS = 6
+/** Of a quotient that should be a whole number. */
+const ROUNDING = 1e-9
 
 /** `YYYY-MM-DD` of the day that is so many after this one, in UTC. */
 export function dayText(ms: number, daysLater = 0): string {

@@ -9,7 +9,15 @@ import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'
 import { drawChart } from './spend-chart.js'
-import { barsOf, DIMENSIONS, type Dimension, dayText, nameOf, type SpendReport, type SpendRow } from './spend-report.js'
+import {
+  chartOf,
+  DIMENSIONS,
+  type Dimension,
+  dayText,
+  nameOf,
+  type SpendReport,
+  type SpendRow,
+} from './spend-report.js'
 
 type Shown = { readonly row: SpendRow; readonly by: Dimension }
 
@@ -63,12 +71,16 @@ function openSpend(ground: ScreenGround, { query }: Place): OpenScreen {
     below: [notice.root, chart, table.root],
     path: () => path(),
     href: () => placeHref('spend', '', { by: by.value, from: from.value, to: to.value }),
-    async show({ data, total, next }) {
+    async show(report) {
+      const { data, total, next } = report
       const dimension = by.value as Dimension
       const rest = next === null ? '' : ' The first ones are shown; the CSV has more.'
       const unpriced = total.unpriced === 0 ? '' : `, ${count(total.unpriced)} attempts without a price`
       const said = `${money(total.usd)} for ${count(total.requests)} requests${unpriced}.`
-      fill(chart, data.length === 0 ? null : drawChart(barsOf(data, dimension), `Cost by ${dimension}: ${said}`))
+      fill(
+        chart,
+        data.length === 0 ? null : drawChart(chartOf(report, dimension), dimension, `Cost by ${dimension}: ${said}`),
+      )
       await table.show(data.map((row) => ({ row, by: dimension })))
       return data.length === 0 ? 'Nothing was spent in these days.' : `${said}${rest}`
     },

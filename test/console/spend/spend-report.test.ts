@@ -1,29 +1,52 @@
 // What was spent, as bars.
 import { test } from 'tap'
-import { barsOf, dayText, nameOf, type SpendRow } from '../../../src/console/spend/spend-report.js'
+import { chartOf, dayText, nameOf, type SpendRow, ticksOf } from '../../../src/console/spend/spend-report.js'
 
 const ZERO = { requests: 1, errors: 0, inputTokens: 1, outputTokens: 1, cachedTokens: 0, usd: 0, unpriced: 0 }
 const row = (members: Partial<SpendRow>): SpendRow => ({ ...ZERO, ...members })
 
-test('days are in their order, everything else the dearest first', async (t) => {
-  const days = [row({ day: '2026-11-02', usd: 1 }), row({ day: '2026-11-01', usd: 4 })]
-  t.same(barsOf(days, 'day'), [
-    { name: '2026-11-01', usd: 4, height: 1 },
-    { name: '2026-11-02', usd: 1, height: 0.25 },
-  ])
+const report = (data: readonly SpendRow[], from = '2026-11-01T00:00:00.000Z', to = '2026-11-04T00:00:00.000Z') => ({
+  ...{ data, from, to },
+})
+
+test('every day is there in its order, everything else the dearest first', async (t) => {
+  const days = [row({ day: '2026-11-03', usd: 1 }), row({ day: '2026-11-01', usd: 4 })]
+  t.same(chartOf(report(days), 'day'), {
+    bars: [
+      { name: '2026-11-01', usd: 4, height: 1 },
+      { name: '2026-11-02', usd: 0, height: 0 },
+      { name: '2026-11-03', usd: 1, height: 0.25 },
+    ],
+    ticks: [0, 1, 2, 3, 4],
+  })
   const keys = [row({ key: 'a', usd: 1 }), row({ key: 'b', usd: 2 })]
   t.same(
-    barsOf(keys, 'key').map(({ name }) => name),
+    chartOf(report(keys), 'key').bars.map(({ name }) => name),
     ['b', 'a'],
   )
-  t.same(barsOf([row({ team: null })], 'team'), [{ name: '(none)', usd: 0, height: 0 }])
-  t.same(barsOf([], 'day'), [])
+  t.same(chartOf(report([row({ team: null })]), 'team').bars, [{ name: '(none)', usd: 0, height: 0 }])
+  t.same(chartOf(report([]), 'key'), { bars: [], ticks: [0] })
 })
 
 test('no more bars than one can see: the latest days, the dearest of everything else', async (t) => {
   const many = Array.from({ length: 90 }, (_, index) => row({ day: dayText(0, index), model: `m${index}`, usd: index }))
-  t.same([barsOf(many, 'day').at(-1)?.name, barsOf(many, 'day').length], ['1970-03-31', 60])
-  t.equal(barsOf(many, 'model')[0]?.name, 'm89')
+  const { bars } = chartOf(report(many, dayText(0), dayText(0, 90)), 'day')
+  t.same([bars.at(-1)?.name, bars.length], ['1970-03-31', 62])
+  const models = chartOf(report(many), 'model').bars
+  t.same([models[0]?.name, models.length], ['m89', 15])
+})
+
+test('an axis has a few round amounts, and the highest bar is within it', async (t) => {
+  t.same(ticksOf(0), [0])
+  t.same(ticksOf(0.0003), [0, 0.0001, 0.0002, 0.0003])
+  t.same(ticksOf(7), [0, 2, 4, 6, 8])
+  t.same(ticksOf(9.99), [0, 2.5, 5, 7.5, 10])
+  t.same(ticksOf(1234), [0, 500, 1000, 1500])
+  for (let usd = 1e-6; usd < 1e6; usd *= 1.07) {
+    const ticks = ticksOf(usd)
+    const top = ticks.at(-1) ?? 0
+    t.ok(ticks.length <= 5 && top >= usd * 0.999999 && top <= usd * 2, `${usd}: ${ticks}`)
+  }
 })
 
 test('names and days are texts', async (t) => {
