@@ -1,5 +1,5 @@
 // Budgets as the admin API has them, and how the screen says them.
-import { count, money } from '../format.js'
+import { count, money, percent } from '../format.js'
 
 export type BudgetRecord = {
   readonly name: string
@@ -56,6 +56,13 @@ export function sharesOf(budget: BudgetRecord): { readonly spent: number; readon
   const spent = limit === 0 ? 1 : Math.min(1, Math.max(0, budget.spent / limit))
   const reserved = limit === 0 ? 0 : Math.min(1 - spent, Math.max(0, budget.reserved / limit))
   return { spent, reserved }
+}
+
+/** `12.5 %`, or `12.5 % + 30.0 %` where running requests have reserved some. */
+export function usedText(budget: BudgetRecord): string {
+  if (budget.left === null) return '–'
+  const { spent, reserved } = sharesOf(budget)
+  return reserved === 0 ? percent(spent) : `${percent(spent)} + ${percent(reserved)}`
 }
 
 /** Nothing is left of it. */

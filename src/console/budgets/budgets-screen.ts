@@ -2,7 +2,7 @@
 // where it is changed. The address may name whose budgets are shown.
 import { withQuery } from '../api.js'
 import { element, setText } from '../dom.js'
-import { clockTime, percent } from '../format.js'
+import { clockTime } from '../format.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'
@@ -10,7 +10,7 @@ import { startTicker } from '../shell/ticker.js'
 import { visibleText } from '../visible-text.js'
 import { openBudgetDialog } from './budget-dialog.js'
 import { openBudget } from './budget-page.js'
-import { amountOf, type BudgetRecord, fillOf, isUsedUp, limitOf, sharesOf } from './budget-record.js'
+import { amountOf, type BudgetRecord, fillOf, isUsedUp, limitOf, sharesOf, usedText } from './budget-record.js'
 
 type Listed = { readonly data: readonly BudgetRecord[]; readonly next: string | null }
 
@@ -25,7 +25,7 @@ const COLUMNS: readonly Column<BudgetRecord>[] = [
   { name: 'Spent', isNumber: true, textOf: (budget) => amountOf(budget, budget.spent) },
   { name: 'Reserved', isNumber: true, textOf: (budget) => amountOf(budget, budget.reserved) },
   { name: 'Left', isNumber: true, textOf: (budget) => amountOf(budget, budget.left) },
-  { name: 'Used', isNumber: true, textOf: (budget) => percent(sharesOf(budget).spent) },
+  { name: 'Used + reserved', isNumber: true, textOf: usedText },
   { name: 'Begins anew', isNumber: true, textOf: ({ resetsAt }) => clockTime(resetsAt, new Date()) },
 ]
 

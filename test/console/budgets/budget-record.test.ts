@@ -10,6 +10,7 @@ import {
   scopeOf,
   sharesOf,
   unitOf,
+  usedText,
 } from '../../../src/console/budgets/budget-record.js'
 
 const BUDGET: BudgetRecord = {
@@ -39,6 +40,13 @@ test('the bar never has more than it can hold', async (t) => {
   t.equal(spent + reserved, 1)
   t.same(sharesOf({ ...BUDGET, spent: 12, reserved: 3 }), { spent: 1, reserved: 0 })
   t.same(sharesOf({ ...BUDGET, spent: -1, reserved: 0 }), { spent: 0, reserved: 0 })
+})
+
+test('what is reserved is said beside what is used, which may be nothing', async (t) => {
+  t.equal(usedText(BUDGET), '40.0 % + 10.0 %')
+  t.equal(usedText({ ...BUDGET, spent: 0, reserved: 4, left: 6 }), '0.0 % + 40.0 %')
+  t.equal(usedText({ ...BUDGET, reserved: 0, left: 6 }), '40.0 %')
+  t.equal(usedText({ ...BUDGET, left: null }), '–')
 })
 
 test('it stands out before it is used up', async (t) => {
