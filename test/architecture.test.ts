@@ -396,8 +396,8 @@ test('every file says what it is, and every exported function what it does', (t)
   t.end()
 })
 
-/** Where vendors and protocols may be called by name. The last: prefixes of vendors' keys, to be masked. */
-const NAMING_HOMES = ['src/protocols/', 'src/simulator/', 'src/wire/mask-keys.ts']
+/** Where vendors and protocols may be called by name: what speaks their APIs, the last in a browser; prefixes of their keys, to be masked. */
+const NAMING_HOMES = ['src/protocols/', 'src/simulator/', 'src/wire/mask-keys.ts', 'src/console/playground/apis/']
 /** The one option that is called after the API whose paths it moves. */
 const OPTION_NAME = 'ollamaPrefix'
 const OPTION_DEFAULT = "default: '/ollama'"
@@ -500,7 +500,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/console/spend/spend-chart.ts', 'test/e2e/console-spend.test.ts'],
   ['src/console/spend/spend-screen.ts', 'test/e2e/console-spend.test.ts'],
   ['src/console/trial/trial-screen.ts', 'test/e2e/console-playground.test.ts'],
-  ['src/console/shell/client-origin.ts', 'test/e2e/console-playground.test.ts'],
+  ['src/console/playground/client-door.ts', 'test/e2e/console-playground.test.ts'],
   ['src/console/shell/filtered-screen.ts', 'test/e2e/console-requests.test.ts'],
   ['src/console/requests/replay.ts', 'test/e2e/replay.test.ts'],
   ['src/gateway/admin/loop-admin.ts', 'test/e2e/admin.test.ts'],

@@ -47,8 +47,6 @@ export type ConfigReport = {
 
 /** Requests that operators try under a key of a client; null: the gateway has no keys. */
 export type Trials = {
-  /** Paths of clients' APIs at which something can be tried. */
-  readonly paths: readonly string[]
   /** Names of the models that the key may use. @throws not_found, invalid_request, conflict for a key that may do nothing */
   models(key: string | null): Promise<readonly string[]>
   /** What begins such a request. `owner`: what the key must belong to, if it matters. @throws the same; what refuses a new request of this key, such as a drain */

@@ -1,4 +1,4 @@
-// Server-sent events of a response, as they come, wherever its bytes are cut (HTML standard, 9.2.6). It touches no page.
+// Server-sent events of a response, or its lines, as they come, wherever its bytes are cut (HTML standard, 9.2.6). It touches no page.
 
 export type ServerEvent = { readonly event: string; readonly data: string }
 
@@ -14,6 +14,22 @@ export async function* readEvents(response: Response): AsyncGenerator<ServerEven
       if (event !== null) yield event
     }
   }
+}
+
+/** The lines of a response until it ends; empty ones are left out, and a last one that is not ended is a line. */
+export async function* readLines(response: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const bytes of piecesOf(response)) {
+    const lines = `${rest}${decoder.decode(bytes, { stream: true })}`.split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines.filter(isSaid)
+  }
+  if (isSaid(rest)) yield rest
+}
+
+function isSaid(line: string): boolean {
+  return line.trim() !== ''
 }
 
 function parseBlock(block: string): ServerEvent | null {

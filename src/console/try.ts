@@ -1,6 +1,7 @@
 // The try-it page of a gateway without keys on loopback: its models, a prompt, and the answer as it streams. It speaks to the gateway
 // that served it over its public API.
 import { byId, element, fill } from './dom.js'
+import { allApis } from './playground/apis/all-apis.js'
 import { createPlayground } from './playground/playground.js'
 
 async function open(page: HTMLElement): Promise<void> {
@@ -19,7 +20,7 @@ async function open(page: HTMLElement): Promise<void> {
   fill(
     page,
     createPlayground({
-      ...{ models, origin: location.origin, needsKey: false },
+      ...{ models, apis: allApis(), origin: location.origin, needsKey: false },
       send: (path, body, signal) =>
         fetch(`/${path}`, {
           method: 'POST',

@@ -1,6 +1,6 @@
 // Server-sent events, wherever their bytes are cut.
 import { test } from 'tap'
-import { readEvents, type ServerEvent } from '../../src/console/event-stream.js'
+import { readEvents, readLines, type ServerEvent } from '../../src/console/event-stream.js'
 
 const TEXT =
   ': keepalive\n\nevent: frames\ndata: {"text":"Flüsse"}\n\ndata: a\ndata:b\n\nevent: end\ndata: {}\n\ndata: cut off'
@@ -26,6 +26,14 @@ test('whole events come out, comments and what was cut off do not', async (t) =>
       { event: 'message', data: 'a\nb' },
       { event: 'end', data: '{}' },
     ])
+  }
+})
+
+test('lines come out whole, the last one as well, and empty ones do not', async (t) => {
+  for (const pieceBytes of [1, 2, 7, 1000]) {
+    const lines: string[] = []
+    for await (const line of readLines(bodyOf('{"a":"Flüsse"}\n\r\n \n{"b":1}\n{"c":2}', pieceBytes))) lines.push(line)
+    t.same(lines, ['{"a":"Flüsse"}', '{"b":1}', '{"c":2}'])
   }
 })
 

@@ -51,6 +51,8 @@ test('the playground', IN_CHROMIUM, async (t) => {
       ['Chat completions', { type: 'function', function: { name, parameters } }],
       ['Messages', { name, input_schema: parameters }],
       ['Responses', { type: 'function', name, parameters }],
+      ['Gemini', { functionDeclarations: [{ name, parametersJsonSchema: parameters }] }],
+      ['Ollama', { type: 'function', function: { name, parameters } }],
     ] as const
     for (const look of LOOKS) {
       const { page, faults, check, picture } = await openConsole(t, url, look, { at: '#/try?key=app' })
@@ -75,7 +77,7 @@ test('the playground', IN_CHROMIUM, async (t) => {
         }
         t.match(await page.locator('.figures').first().textContent(), /First token\d+ ms.*Tokens\d+Cost/, api)
       }
-      t.match(await page.getByRole('region', { name: 'Code' }).textContent(), /v1\/responses'.*look_up/)
+      t.match(await page.getByRole('region', { name: 'Code' }).textContent(), /ollama\/api\/chat'.*look_up/)
       t.same(await check(), [], JSON.stringify(look))
       await picture('playground-tools')
       await page.getByLabel('Tools as JSON').fill('{')

@@ -20,7 +20,8 @@ async function start(t: Test, config: object = {}) {
       ...(body === null ? {} : { body: JSON.stringify(body) }),
     })
     const text = await answer.text()
-    const json = text.startsWith('{') ? JSON.parse(text) : {}
+    const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true
+    const json = isJson && text !== '' ? JSON.parse(text) : {}
     return { status: answer.status, text, json, id: answer.headers.get('x-request-id') ?? '' }
   }
   return { ...started, ask }
@@ -58,6 +59,29 @@ test('a request is sent again as it was, under its key, by whoever may, and each
     { by: 'admin', action: 'request.replay', target: 'kept-7', after: { key: 'app' } },
     { by: 'admin', action: 'request.body', target: 'kept-7' },
   ])
+})
+
+test('a request whose path names the model, or has a prefix, is sent again as well', async (t) => {
+  const { gateway, ask } = await start(t, { compat: { ollamaPrefix: '/local' } })
+  const contents = [{ role: 'user', parts: [{ text: 'as it was' }] }]
+  const messages = [{ role: 'user', content: 'as it was' }]
+  const asked = [
+    ['/v1beta/models/openai/echo:streamGenerateContent?alt=sse', { contents }, /^data: \{.*"finishReason":"STOP"/s],
+    ['/v1beta/models/openai%2Fecho:streamGenerateContent', { contents }, /^\[\{.*\}\s*\]$/s],
+    ['/v1beta/models/openai/echo:generateContent', { contents }, /^\{"candidates".*\}$/s],
+    ['/local/api/chat', { model: 'openai/echo', messages }, /"done":true.*\}\n$/s],
+  ] as const
+  for (const [index, [path, body, form]] of asked.entries()) {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${CLIENT_KEY}` }
+    const init = { method: 'POST', body: JSON.stringify(body) }
+    const id = `of-path-${index}`
+    const answer = await fetch(gateway.origin + path, { ...init, headers: { ...headers, 'x-request-id': id } })
+    t.match(await answer.text(), form, path)
+    t.match((await ask('GET', `/requests/${id}/body`)).json, { path })
+    const again = await ask('POST', `/requests/${id}/replay`)
+    t.match(again, { status: 200, text: form }, path)
+    t.match(await gateway.exchange(again.id), { outcome: 'complete', model: 'openai/echo' })
+  }
 })
 
 test('nothing is kept of a request with a secret in it, nor of any where it is off, nor sent under the key of another', async (t) => {

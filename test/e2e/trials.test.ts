@@ -52,6 +52,24 @@ test('a trial is a request of the key: of the file or the database, with its mod
   t.match(tried[0], { target: '/v1/chat/completions', after: { key: 'small' } })
 })
 
+test('a trial at a path that names the model, or below a prefix, is one too', async (t) => {
+  const { gateway, admin } = await startConsole(t, { tokensPerSec: 400 })
+  const ask = async (path: string, body: object) => {
+    const answer = await tryAt(admin, path, body)
+    const id = answer.headers.get('x-request-id') ?? ''
+    return { status: answer.status, text: await answer.text(), id }
+  }
+  const contents = [{ role: 'user', parts: [{ text: 'as it is' }] }]
+  const named = await ask('v1beta/models/openai/echo:streamGenerateContent?alt=sse', { contents })
+  t.match(named.text, /^data: \{.*"text":"as".*"finishReason":"STOP"/s)
+  t.match(await gateway.exchange(named.id), { key: 'app', model: 'openai/echo', transport: 'sse' })
+  const lines = await ask('ollama/api/chat', BODY)
+  t.match(lines.text, /"done":true.*\}\n$/s)
+  t.match(await gateway.exchange(lines.id), { key: 'app', transport: 'ndjson' })
+  t.match(await ask('v1beta/models/none:generateContent', { contents }), { status: 404, text: /none/ })
+  t.match(await ask('v1beta/models/:generateContent', { contents }), { status: 400, text: /must name a model/ })
+})
+
 test('without gateway keys a trial needs none', async (t) => {
   const { gateway, admin } = await startConsole(t, { tokensPerSec: 400, config: { keys: [] } })
   const answer = await fetch(`${admin}/admin/v1/try/${CHAT}`, {
@@ -65,8 +83,9 @@ test('without gateway keys a trial needs none', async (t) => {
 
 const SECOND_KEY = 'admin-second-key-0123456789'
 const SLOW = { model: 'openai/lorem', stream: true, max_tokens: 10_000, messages: BODY.messages }
-const tryBy = (admin: string, key: string, body: object) =>
-  fetch(`${admin}/admin/v1/try/${CHAT}?key=app`, {
+const tryBy = (admin: string, key: string, body: object) => tryAt(admin, 'v1/chat/completions', body, key)
+const tryAt = (admin: string, path: string, body: object, key = WRITE_KEY) =>
+  fetch(`${admin}/admin/v1/try/${encodeURIComponent(path)}?key=app`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),

@@ -22,7 +22,7 @@ test('the try-it page', IN_CHROMIUM, async (t) => {
       await page.getByRole('button', { name: 'Send' }).click()
       await page.getByText('Complete (stop).').waitFor()
       t.equal(await page.locator('.answer').textContent(), 'Tell me about rivers.')
-      t.match(await page.locator('.figures').textContent(), /First token\d+ msRate[\d.]+ tokens\/sTokens\d+$/)
+      t.match(await page.locator('.figures').textContent(), /First token\d+ msRate[\d.]+ tok\/sTokens\d+$/)
       t.same(await check(), [], JSON.stringify(look))
       await picture('try')
       await page.getByLabel('API').selectOption('Messages')

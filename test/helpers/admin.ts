@@ -69,7 +69,6 @@ export function adminContext(loops: readonly AdminLoop[], changes: Partial<Admin
     paused: new Pauses({ store: () => null, isShared: false, apply: (providers) => allLoops.pause(providers) }),
     version: () => '1.2.3',
     trials: {
-      paths: [],
       models: async () => [],
       prepare: async () => {
         throw new GatewayError('not_found')

@@ -1,6 +1,7 @@
 // One answer of the playground on the page: its text as it comes, and the figures beside it. Text is added once a frame of the screen,
 // however many tokens come in between.
 import { element, setText } from '../dom.js'
+import { duration, tokensPerSec as rateText } from '../format.js'
 import { visibleText } from '../visible-text.js'
 import { type ChatEnd, type ChatFacts } from './chat-stream.js'
 
@@ -87,8 +88,8 @@ export class AnswerView {
     if (facts === null) return
     if (this.#state.dataset.state === 'open') setText(this.#state, 'Streaming ...')
     const { firstTokenMs, tokens, tokensPerSec, isReported } = facts
-    setText(this.#firstToken, firstTokenMs === null ? '–' : `${Math.round(firstTokenMs)} ms`)
-    setText(this.#rate, tokensPerSec === null ? '–' : `${tokensPerSec.toFixed(1)} tokens/s`)
+    setText(this.#firstToken, duration(firstTokenMs))
+    setText(this.#rate, rateText(tokensPerSec))
     setText(this.#tokens, `${tokens}${isReported ? '' : ' so far'}`)
   }
 

@@ -1,5 +1,5 @@
 // One streamed chat as the playground reads it, with the times that a reader notices. It touches no page.
-import { readEvents } from '../event-stream.js'
+import { readEvents, readLines } from '../event-stream.js'
 import { type ChatApi, type ChatReader } from './chat-api.js'
 
 /** What is known so far. */
@@ -9,7 +9,7 @@ export type ChatFacts = {
   readonly tokens: number
   /** Tokens are counted by frames until the provider reports them. */
   readonly isReported: boolean
-  /** Since the first token; null before the second one. */
+  /** Since the first token; null before the second one, and where all came at once. */
   readonly tokensPerSec: number | null
 }
 
@@ -25,10 +25,12 @@ export type ChatEvents = {
 }
 
 const SEC_MS = 1000
+/** Tokens that come in less time came at once: a rate says nothing of them. */
+const LEAST_STREAMED_MS = 50
 
 /** A chat to send. `nowMs`: a clock that does not jump. */
 export type SentChat = {
-  readonly api: Pick<ChatApi, 'read'>
+  readonly api: Pick<ChatApi, 'read' | 'framing'>
   readonly send: () => Promise<Response>
   readonly nowMs: () => number
 }
@@ -39,12 +41,17 @@ export async function readChat({ api, send, nowMs }: SentChat, events: ChatEvent
   try {
     const response = await send()
     if (!response.ok) return { kind: 'failed', message: messageOf(response.status, await response.text()) }
-    for await (const { data } of readEvents(response)) api.read(data, reading)
+    for await (const data of dataOf(response, api)) api.read(data, reading)
     return reading.end
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'AbortError') return { kind: 'stopped' }
     return { kind: 'failed', message: `The connection failed: ${thrown instanceof Error ? thrown.message : 'unknown'}` }
   }
+}
+
+async function* dataOf(response: Response, { framing }: Pick<ChatApi, 'framing'>): AsyncGenerator<string> {
+  if (framing === 'ndjson') yield* readLines(response)
+  else for await (const { data } of readEvents(response)) yield data
 }
 
 class ChatReading implements ChatReader {
@@ -104,15 +111,17 @@ class ChatReading implements ChatReader {
       firstTokenMs: first === null ? null : first - this.#sentAtMs,
       tokens: this.#tokens,
       isReported: this.#isReported,
-      tokensPerSec: this.#tokens < 2 || streamedMs <= 0 ? null : ((this.#tokens - 1) * SEC_MS) / streamedMs,
+      tokensPerSec:
+        this.#tokens < 2 || streamedMs < LEAST_STREAMED_MS ? null : ((this.#tokens - 1) * SEC_MS) / streamedMs,
     })
   }
 }
 
 function messageOf(status: number, body: string): string {
   try {
-    const { error } = JSON.parse(body) as { readonly error?: { readonly message?: string } }
-    if (typeof error?.message === 'string') return `${status}: ${error.message}`
+    const { error } = JSON.parse(body) as { readonly error?: string | { readonly message?: string } }
+    const message = typeof error === 'string' ? error : error?.message
+    if (typeof message === 'string') return `${status}: ${message}`
   } catch {
     // It was no JSON; the status says enough.
   }

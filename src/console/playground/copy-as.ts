@@ -4,7 +4,7 @@ import { type ChatApi } from './chat-api.js'
 export type CopiedRequest = {
   readonly url: string
   readonly body: object
-  readonly api: Pick<ChatApi, 'textOf'>
+  readonly api: Pick<ChatApi, 'textOf' | 'framing'>
   /** The gateway has keys: the code reads one from the environment. */
   readonly needsKey: boolean
 }
@@ -43,6 +43,7 @@ function quoted(text: string): string {
 function scriptOf({ url, body, needsKey, api }: CopiedRequest): string {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the template of the copied code
   const auth = needsKey ? ', authorization: `Bearer ${process.env.SLUICE_KEY}`' : ''
+  const before = beforeData(api)
   return `const response = await fetch(${JSON.stringify(url)}, {
   method: 'POST',
   headers: { 'content-type': 'application/json'${auth} },
@@ -54,8 +55,8 @@ for await (const bytes of response.body) {
   const lines = (rest + decoder.decode(bytes, { stream: true })).split('\\n')
   rest = lines.pop()
   for (const line of lines) {
-    if (!line.startsWith('data: {')) continue
-    const event = JSON.parse(line.slice(6))
+    if (!line.startsWith('${before}{')) continue
+    const event = JSON.parse(line${before === '' ? '' : `.slice(${before.length})`})
     process.stdout.write(${api.textOf.JavaScript})
   }
 }
@@ -64,6 +65,7 @@ for await (const bytes of response.body) {
 
 function pythonOf({ url, body, needsKey, api }: CopiedRequest): string {
   const auth = needsKey ? ', "authorization": "Bearer " + os.environ["SLUICE_KEY"]' : ''
+  const before = beforeData(api)
   return `import json${needsKey ? ', os' : ''}, urllib.request
 
 body = json.loads(${JSON.stringify(JSON.stringify(body))})
@@ -71,8 +73,13 @@ headers = {"content-type": "application/json"${auth}}
 request = urllib.request.Request(${JSON.stringify(url)}, json.dumps(body).encode(), headers)
 with urllib.request.urlopen(request) as response:
     for line in response:
-        if line.startswith(b"data: {"):
-            event = json.loads(line[6:])
+        if line.startswith(b"${before}{"):
+            event = json.loads(line${before === '' ? '' : `[${before.length}:]`})
             print(${api.textOf.Python}, end="", flush=True)
 `
+}
+
+/** What stands before the JSON of an event on its line. */
+function beforeData({ framing }: Pick<ChatApi, 'framing'>): string {
+  return framing === 'sse' ? 'data: ' : ''
 }

@@ -2,13 +2,15 @@
 // alone.
 import { choice, element, field, fill, setText } from '../dom.js'
 import { AnswerView } from './answer-view.js'
-import { CHAT_APIS, type ChatApi, readTools } from './chat-api.js'
+import { type ChatApi, readTools } from './chat-api.js'
 import { readChat } from './chat-stream.js'
 import { COPY_LANGUAGES, type CopyLanguage, codeOf } from './copy-as.js'
 
 export type PlaygroundOptions = {
   /** Names of models, the first of which is chosen. */
   readonly models: readonly string[]
+  /** The APIs that are offered, the first of which is chosen. */
+  readonly apis: readonly [ChatApi, ...ChatApi[]]
   /** Posts to a path of the client APIs, which has no slash before it. */
   readonly send: (path: string, body: object, signal: AbortSignal) => Promise<Response>
   /** Where clients find these paths, for the code. */
@@ -29,31 +31,32 @@ const NO_MODEL = ''
 
 /** Builds it. */
 export function createPlayground(options: PlaygroundOptions): Playground {
-  const { models, origin, needsKey, costOf } = options
+  const { models, apis, origin, needsKey, costOf } = options
   // Not every model that can be asked for is listed.
   const facts = { isFree: costOf !== undefined, hasCost: costOf !== undefined }
   const lanes = [createLane('model', 'Model', { ...facts, models })]
   if (costOf !== undefined) lanes.push(createLane('beside', 'Beside it', { ...facts, models: [NO_MODEL, ...models] }))
   const api = choice(
     'api',
-    CHAT_APIS.map(({ path, name }) => [path, name] as const),
+    apis.map(({ id, name }) => [id, name] as const),
   )
   const tools = element('textarea', { id: 'tools', rows: 4, spellcheck: false })
   const prompt = element('textarea', { id: 'prompt', rows: 4, required: true, spellcheck: false }, FIRST_PROMPT)
   const send = element('button', { type: 'submit', class: 'main', 'aria-keyshortcuts': 'Control+Enter' }, 'Send')
   const stop = element('button', { type: 'button', disabled: true }, 'Stop')
   let running: AbortController | null = null
-  const chosenApi = (): ChatApi => CHAT_APIS.find(({ path }) => path === api.value) ?? CHAT_APIS[0]
+  const chosenApi = (): ChatApi => apis.find(({ id }) => id === api.value) ?? apis[0]
   const bodyFor = (chosen: ChatApi, model: string): object =>
-    chosen.body({ model: model.trim(), prompt: prompt.value, tools: toolsOf(tools) })
+    chosen.body({ model, prompt: prompt.value, tools: toolsOf(tools) })
 
   const runLane = async ({ model, view }: Lane, signal: AbortSignal): Promise<void> => {
     const asked = chosenApi()
-    const body = bodyFor(asked, model.value)
+    const name = model.value.trim()
+    const body = bodyFor(asked, name)
     view.begin()
     let requestId = ''
     const ask = async (): Promise<Response> => {
-      const response = await options.send(asked.path, body, signal)
+      const response = await options.send(asked.path(name), body, signal)
       requestId = response.headers.get('x-request-id') ?? ''
       return response
     }
@@ -106,8 +109,13 @@ export function createPlayground(options: PlaygroundOptions): Playground {
   })
   const code = createCopyAs((language) => {
     const asked = chosenApi()
-    const body = bodyFor(asked, lanes[0]?.model.value ?? '')
-    return codeOf(language, { url: `${origin}/${asked.path}`, body, needsKey, api: asked })
+    const model = lanes[0]?.model.value.trim() ?? ''
+    return codeOf(language, {
+      url: `${origin}/${asked.path(model)}`,
+      body: bodyFor(asked, model),
+      needsKey,
+      api: asked,
+    })
   })
   form.addEventListener('input', code.renew)
   const answers = element('div', { class: 'answers' }, ...lanes.map(({ view }) => view.root))
@@ -160,7 +168,10 @@ function createCopyAs(codeFor: (language: CopyLanguage) => string) {
     const isChosen = String(language === chosen)
     return element('button', { type: 'button', 'aria-pressed': isChosen, click: () => void copy(language) }, language)
   })
-  const renew = (): void => setText(code, codeFor(chosen))
+  const renew = (): void => {
+    setText(code, codeFor(chosen))
+    setText(said, '')
+  }
   const copy = async (language: CopyLanguage): Promise<void> => {
     chosen = language
     for (const button of buttons) button.setAttribute('aria-pressed', String(button.textContent === language))

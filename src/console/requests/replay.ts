@@ -3,10 +3,10 @@
 import { type AdminApi, ApiError } from '../api.js'
 import { element, fill } from '../dom.js'
 import { AnswerView } from '../playground/answer-view.js'
-import { CHAT_APIS } from '../playground/chat-api.js'
+import { type ChatApi, type RequestBody } from '../playground/chat-api.js'
 import { type ChatFacts, readChat } from '../playground/chat-stream.js'
+import { clientDoor } from '../playground/client-door.js'
 import { postAsCurl } from '../playground/copy-as.js'
-import { clientOrigin } from '../shell/client-origin.js'
 import { confirmChange } from '../shell/dialogs.js'
 import { actionButton, copyButton } from '../shell/parts.js'
 import { visibleText } from '../visible-text.js'
@@ -32,8 +32,8 @@ export function createReplay(options: ReplayOptions): HTMLElement {
     fill(shown, element('p', { class: 'state', 'data-state': 'failed', role: 'alert' }, said))
   }
   const show = async (): Promise<void> => {
-    const [kept, at] = await Promise.all([api.get<Kept>(`${path}/body`, signal), clientOrigin(api, signal)])
-    const request = { url: `${at}${kept.path}`, text: kept.body, needsKey: kept.key !== null }
+    const [kept, { origin }] = await Promise.all([api.get<Kept>(`${path}/body`, signal), clientDoor(api, signal)])
+    const request = { url: `${origin}${kept.path}`, text: kept.body, needsKey: kept.key !== null }
     fill(
       shown,
       element('pre', { tabindex: 0, role: 'region', 'aria-label': 'Body' }, visibleText(kept.body)),
@@ -51,8 +51,9 @@ export function createReplay(options: ReplayOptions): HTMLElement {
       yes: 'Send it again',
     }
     if (!(await confirmChange(question))) return
-    const kept = await api.get<Kept>(`${path}/body`, signal)
-    await showAnswer(shown, kept, () => api.pass('POST', `${path}/replay`, { signal }))
+    const [kept, { apis }] = await Promise.all([api.get<Kept>(`${path}/body`, signal), clientDoor(api, signal)])
+    const spoken = apis.find((each) => each.streams(kept.path, parseBody(kept.body)))
+    await showAnswer(shown, spoken ?? null, () => api.pass('POST', `${path}/replay`, { signal }))
   }
   return element(
     'section',
@@ -69,9 +70,8 @@ export function createReplay(options: ReplayOptions): HTMLElement {
 }
 
 /** A stream of an API that the playground knows as it comes; any other answer as it is, once it is whole. */
-async function showAnswer(shown: HTMLElement, { path, body }: Kept, send: () => Promise<Response>): Promise<void> {
-  const api = CHAT_APIS.find((each) => `/${each.path}` === path)
-  if (api === undefined || !asksForStream(body)) {
+async function showAnswer(shown: HTMLElement, api: ChatApi | null, send: () => Promise<Response>): Promise<void> {
+  if (api === null) {
     const answer = await send()
     const text = element('pre', { tabindex: 0, role: 'region', 'aria-label': 'Answer' })
     fill(shown, element('p', { class: 'state', role: 'status' }, `Status ${answer.status}.`), text)
@@ -88,10 +88,10 @@ async function showAnswer(shown: HTMLElement, { path, body }: Kept, send: () => 
   view.end(await readChat({ api, send, nowMs: () => performance.now() }, events))
 }
 
-function asksForStream(body: string): boolean {
+function parseBody(text: string): RequestBody {
   try {
-    return (JSON.parse(body) as { readonly stream?: unknown } | null)?.stream === true
+    return (JSON.parse(text) as RequestBody | null) ?? {}
   } catch {
-    return false
+    return {}
   }
 }

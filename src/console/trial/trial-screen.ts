@@ -3,8 +3,8 @@
 import { ApiError, withQuery } from '../api.js'
 import { element, field, fill } from '../dom.js'
 import { money } from '../format.js'
+import { clientDoor } from '../playground/client-door.js'
 import { createPlayground, type Playground } from '../playground/playground.js'
-import { clientOrigin } from '../shell/client-origin.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 
@@ -82,13 +82,13 @@ class TryView {
   async #show(key: string | null): Promise<void> {
     const { api } = this.#ground
     this.close()
-    const [{ data }, origin] = await Promise.all([
+    const [{ data }, { origin, apis }] = await Promise.all([
       api.get<Models>(withQuery('/models', { key }), this.#signal),
-      clientOrigin(api, this.#signal),
+      clientDoor(api, this.#signal),
     ])
     const models = data.map(({ id }) => id)
     this.#playground = createPlayground({
-      ...{ models, origin, needsKey: key !== null },
+      ...{ models, apis, origin, needsKey: key !== null },
       send: (path, body, signal) =>
         api.pass('POST', withQuery(`/try/${encodeURIComponent(path)}`, { key }), { body, signal }),
       costOf: (requestId) => this.#costOf(requestId),

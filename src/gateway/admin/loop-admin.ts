@@ -123,12 +123,13 @@ export class LoopAdmin {
 
   /** The request will be changed and passed to a thread. One in which a secret is, is not kept at all. */
   #keep(request: ClientRequest, redactor: Redactor): void {
-    const { requestId, key, origin, body } = request
+    const { requestId, key, body } = request
     const { maxKeptBytes } = this.#loop.current.config.admin
-    if (body.length > maxKeptBytes || !this.#trials.isOne(request)) return
+    const path = body.length > maxKeptBytes ? null : this.#trials.pathOf(request)
+    if (path === null) return
     const bytes = body.slice()
     if (redactor.hasSecret(new TextDecoder().decode(bytes))) return
-    this.#bodies.note({ requestId, path: origin?.path ?? '', key: key.name, owner: key.owner, bytes }, maxKeptBytes)
+    this.#bodies.note({ requestId, path, key: key.name, owner: key.owner, bytes }, maxKeptBytes)
   }
 
   #context(): AdminContext {

@@ -5,16 +5,16 @@ import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { GatewayError } from '../../errors.js'
 import { type ClientRequest, type KeyIdentity } from '../../pipeline/client.js'
 import { cancelBy } from '../../pipeline/outside-view.js'
-import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
 import { pipelinesOf } from '../generations.js'
 import { type Loop, SURFACES } from '../loop.js'
 import { listModels } from '../model-list.js'
+import { TrialPaths } from './trial-paths.js'
 
 /** The trials of one event loop. */
 export type LoopTrials = AdminContext['trials'] & {
-  /** Whether a request could be a trial: its API is that of its path, and nothing but its body says what is asked. */
-  isOne(request: Pick<ClientRequest, 'surface' | 'origin' | 'formType'>): boolean
+  /** The path at which a request could be tried again: nothing but that and its body says what is asked. Null if there is none. */
+  pathOf(request: Pick<ClientRequest, 'surface' | 'origin' | 'formType'>): string | null
   /** Cancels those whose operator may no longer begin any. */
   endForbidden(): void
 }
@@ -25,23 +25,23 @@ const BY_RELOAD = 'reload'
 
 /** `isRefusing`: no new requests are accepted. */
 export function createTrials(loop: Loop, isRefusing: () => boolean): LoopTrials {
-  const surfaces = triedSurfaces()
+  const paths = new TrialPaths(SURFACES, loop.current.config.compat)
   /** By what an open exchange keeps of its request. */
   const allowed = new WeakMap<ClientOrigin, () => boolean>()
   return {
-    paths: [...surfaces.keys()],
     async models(keyName) {
       const key = await findKey(loop, keyName)
       return listModels(loop.current, key).map(({ id }) => String(id))
     },
-    isOne: ({ surface, origin, formType }) =>
-      formType == null && origin != null && surfaces.get(origin.path) === surface,
+    pathOf: ({ surface, origin, formType }) =>
+      formType != null || origin == null ? null : paths.of(surface, origin.path),
     async prepare(keyName, path, owner) {
-      const surface = surfaces.get(path)
-      if (surface === undefined) {
-        const message = `Nothing can be tried at ${path}; what can is ${[...surfaces.keys()].join(', ')}.`
+      const tried = paths.find(path)
+      if (tried === null) {
+        const message = `Nothing can be tried at ${path}; what can is ${paths.names.join(', ')}.`
         throw new GatewayError('not_found', { message, param: 'path' })
       }
+      const { surface, facts } = tried
       const key = await findKey(loop, keyName)
       if (owner !== undefined && key.owner !== owner) throw noSuchKey()
       const refusal = isRefusing() ? DRAINING : loop.current.refusal(key)
@@ -49,7 +49,7 @@ export function createTrials(loop: Loop, isRefusing: () => boolean): LoopTrials 
       const { pipeline } = loop.current
       return ({ isAllowed, ...trial }, sink) => {
         allowed.set(trial.origin, isAllowed)
-        return pipeline.start({ ...trial, surface, key, parameterHeaders: {} }, sink)
+        return pipeline.start({ ...trial, surface, path: facts, key, parameterHeaders: {} }, sink)
       }
     },
     endForbidden() {
@@ -59,19 +59,6 @@ export function createTrials(loop: Loop, isRefusing: () => boolean): LoopTrials 
       }
     },
   }
-}
-
-/** Paths that say nothing about a request but its API. */
-function triedSurfaces(): Map<string, Surface> {
-  const paths = new Map<string, Surface>()
-  for (const surface of SURFACES) {
-    for (const { path, prefix, accept, query, streams, ownKey, counts } of surface.routes) {
-      const saysMore = path.includes('{') || streams === true || ownKey === true || counts === true
-      if (prefix !== undefined || accept !== undefined || query !== undefined || saysMore) continue
-      if (!paths.has(path)) paths.set(path, surface)
-    }
-  }
-  return paths
 }
 
 /** @throws not_found, invalid_request; conflict for a key that may do nothing */

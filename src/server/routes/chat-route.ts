@@ -54,6 +54,12 @@ export function namesModel({ path }: Pick<SurfaceRoute, 'path'>): boolean {
   return path.includes(MODEL_PART)
 }
 
+/** Whether the path of a request is that of a route, as it is written there. */
+export function isPathOf(path: string, asked: string): boolean {
+  const [before = '', after] = path.split(MODEL_PART)
+  return after === undefined ? path === asked : asked.startsWith(before) && asked.endsWith(after)
+}
+
 /** POST of a path. `refuse` answers a verb that no route has. */
 export function createChatRoute(front: ServerContext, choices: readonly Choice[], acts: ChatActs): EngineRoute {
   const { takeChat, refuse } = acts
@@ -103,18 +109,23 @@ function takeChatOn(route: SurfaceRoute, path: string, takeChat: Act): Act {
   const names = namesModel(route)
   if (route.ownKey === true) return createResource(takeChat)
   if (!streams && !namesProvider && !names && route.counts !== true) return takeChat
-  const [before = '', after = ''] = path.split(MODEL_PART)
   const counts = route.counts === true ? { counts: true as const } : {}
   return (exchange, req) => {
     const provider = namesProvider ? (req.getParameter(0) ?? '') : null
     const callerKey = namesProvider ? callerKeyOf(exchange) : null
-    const model = names ? { model: readModel(decodePath(req.getUrl()).slice(before.length, -after.length)) } : {}
+    const model = names ? { model: readModelIn(req.getUrl(), path) } : {}
     exchange.path = { streams, provider, callerKey, ...model, ...counts }
     takeChat(exchange, req)
   }
 }
 
-function readModel(name: string): string {
+/**
+ * The model that the path of a request names; `path` is that of its route, which it fits.
+ * @throws invalid_request for a name that is empty or too long
+ */
+export function readModelIn(asked: string, path: string): string {
+  const [before = '', after = ''] = path.split(MODEL_PART)
+  const name = decodePath(asked).slice(before.length, -after.length)
   if (name !== '' && name.length <= MAX_MODEL_LENGTH) return name
   const message = `The path must name a model in 1 to ${MAX_MODEL_LENGTH} characters.`
   throw new GatewayError('invalid_request', { message })

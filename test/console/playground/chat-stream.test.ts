@@ -1,16 +1,21 @@
 // A chat as the playground reads it, from a response whose bytes are cut anywhere.
 import { test } from 'tap'
-import { CHAT_APIS } from '../../../src/console/playground/chat-api.js'
+import { allApis } from '../../../src/console/playground/apis/all-apis.js'
+import { type ChatApi } from '../../../src/console/playground/chat-api.js'
 import { type ChatFacts, readChat } from '../../../src/console/playground/chat-stream.js'
 
+const [CHAT] = allApis()
 const frame = (chunk: object | string): string =>
   `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`
 const delta = (members: object, reason: string | null = null) => ({
   choices: [{ delta: members, finish_reason: reason }],
 })
 
-/** Reads these bytes in pieces of so many; each look at the clock is 10 ms later. */
-async function read(text: string, pieceBytes = 7, status = 200) {
+/** Reads these bytes in pieces of so many; each look at the clock is `stepMs` later. */
+async function read(
+  text: string,
+  { pieceBytes = 7, status = 200, stepMs = 10, api = CHAT as Pick<ChatApi, 'read' | 'framing'> } = {},
+) {
   const bytes = new TextEncoder().encode(text)
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -22,14 +27,14 @@ async function read(text: string, pieceBytes = 7, status = 200) {
   const facts: ChatFacts[] = []
   let nowMs = 0
   const clock = () => {
-    nowMs += 10
+    nowMs += stepMs
     return nowMs
   }
   const onText = (kind: 'answer' | 'thinking', more: string) => {
     seen[kind] += more
   }
   const end = await readChat(
-    { api: CHAT_APIS[0], send: async () => new Response(body, { status }), nowMs: clock },
+    { api, send: async () => new Response(body, { status }), nowMs: clock },
     { onText, onFacts: (fact) => facts.push(fact) },
   )
   return { end, seen, last: facts.at(-1) }
@@ -48,7 +53,14 @@ test('reads text, thoughts and reported usage to the end marker', async (t) => {
   t.same(end, { kind: 'complete', finishReason: 'stop' })
   t.same(seen, { answer: 'Flüsse fließen', thinking: 'hm' })
   t.match(last, { firstTokenMs: 10, tokens: 9, isReported: true })
-  t.ok((last?.tokensPerSec ?? 0) > 0)
+  t.equal(last?.tokensPerSec, null, 'all came at once, which is no rate')
+  t.equal((await read(frames.join(''), { stepMs: 100 })).last?.tokensPerSec, 20)
+})
+
+test('reads lines where the API has no events', async (t) => {
+  const api = { ...CHAT, framing: 'ndjson' } as const
+  const { end, seen } = await read(`${JSON.stringify(delta({ content: 'Flüsse' }, 'stop'))}\n\n[DONE]`, { api })
+  t.same([end, seen.answer], [{ kind: 'complete', finishReason: 'stop' }, 'Flüsse'])
 })
 
 test('counts frames until usage is reported, and shows calls of tools', async (t) => {
@@ -64,15 +76,16 @@ test('a stream without its marker, an error in it and a refusal are failures in 
   t.match((await read(frame({ error: { message: 'cut off' } }))).end, { kind: 'failed', message: 'cut off' })
   const strange = await read(frame({ error: { message: { text: 'cut off' } } }))
   t.same(strange.end, { kind: 'failed', message: 'The stream failed.' })
-  const refusal = await read('{"error":{"message":"No such model."}}', 9, 404)
+  const refusal = await read('{"error":{"message":"No such model."}}', { status: 404 })
   t.same(refusal.end, { kind: 'failed', message: '404: No such model.' })
-  t.same((await read('<html>', 9, 502)).end, { kind: 'failed', message: 'The answer was 502.' })
+  const plain = await read('{"error":"No such model."}', { status: 404 })
+  t.same(plain.end, { kind: 'failed', message: '404: No such model.' })
+  t.same((await read('<html>', { status: 502 })).end, { kind: 'failed', message: 'The answer was 502.' })
 })
 
 test('an aborted request is stopped, a lost connection failed', async (t) => {
   const events = { onText: () => {}, onFacts: () => {} }
-  const ended = (thrown: Error) =>
-    readChat({ api: CHAT_APIS[0], send: () => Promise.reject(thrown), nowMs: () => 0 }, events)
+  const ended = (thrown: Error) => readChat({ api: CHAT, send: () => Promise.reject(thrown), nowMs: () => 0 }, events)
   t.same(await ended(new DOMException('x', 'AbortError')), { kind: 'stopped' })
   t.match(await ended(new TypeError('Failed to fetch')), { kind: 'failed', message: /Failed to fetch/ })
 })

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { test } from 'tap'
-import { CHAT_APIS } from '../../../src/console/playground/chat-api.js'
+import { allApis } from '../../../src/console/playground/apis/all-apis.js'
 import { COPY_LANGUAGES, codeOf } from '../../../src/console/playground/copy-as.js'
 
 const run = promisify(execFile)
@@ -13,7 +13,7 @@ const URL = 'http://127.0.0.1:3000/v1/chat/completions'
 const HOSTILE = `it's "quoted" $HOME \`id\` \\ \${process.exit(1)} </script>\n'''"""`
 const REQUEST = {
   url: URL,
-  api: CHAT_APIS[0],
+  api: allApis()[0],
   body: { model: 'a', messages: [{ role: 'user', content: HOSTILE }] },
   needsKey: false,
 }
@@ -64,6 +64,8 @@ test('the copied programs print the text of an answer in each API', async (t) =>
     [{ choices: [{ delta: { content: 'Flüsse' } }] }, { choices: [], usage: {} }],
     [{ type: 'message_start' }, { type: 'content_block_delta', delta: { type: 'text_delta', text: 'Flüsse' } }],
     [{ type: 'response.created' }, { type: 'response.output_text.delta', delta: 'Flüsse' }],
+    [{ candidates: [{ content: { parts: [{ text: 'Flü' }, { text: 'sse' }] } }] }, { usageMetadata: {} }],
+    [{ message: { role: 'assistant', content: 'Flüsse' }, done: false }, { done: true }],
   ]
   let answer = ''
   const server = createServer((_req, res) => res.end(answer))
@@ -71,8 +73,13 @@ test('the copied programs print the text of an answer in each API', async (t) =>
   await once(server, 'listening')
   t.teardown(() => server.close())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-  for (const [index, api] of CHAT_APIS.entries()) {
-    answer = `: keepalive\n\n${(events[index] ?? []).map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')}data: [DONE]\n\n`
+  t.equal(events.length, allApis().length)
+  for (const [index, api] of allApis().entries()) {
+    const said = (events[index] ?? []).map((event) => JSON.stringify(event))
+    answer =
+      api.framing === 'sse'
+        ? `: keepalive\n\n${said.map((data) => `data: ${data}\n\n`).join('')}data: [DONE]\n\n`
+        : said.map((line) => `${line}\n`).join('')
     const request = { ...REQUEST, url, api }
     const script = await run(process.execPath, ['--input-type=module', '-e', codeOf('JavaScript', request)])
     t.equal(script.stdout, 'Flüsse', api.name)

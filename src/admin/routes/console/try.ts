@@ -36,7 +36,7 @@ export function tryRoutes({ trials, audit }: AdminContext): AdminRoute[] {
       ...{ method: 'POST', path: '/admin/v1/try/:path', role: 'write', tag: 'Try' },
       summary: 'Send a request as a client with a key would',
       description:
-        'The path is that of the client’s API without its first slash, encoded: v1%2Fchat%2Fcompletions. The body is that of the API, up to 256 KiB, and the answer that of the API, its errors included. The request is limited, metered and logged as any other of that key. It is cancelled when a reload removes the admin key that sent it.',
+        'The path is that of the client’s API without its first slash, encoded, with its query where it needs one: v1%2Fchat%2Fcompletions. The body is that of the API, up to 256 KiB, and the answer that of the API, its errors included. The request is limited, metered and logged as any other of that key. It is cancelled when a reload removes the admin key that sent it.',
       query: KeyOfTrial,
       answers: {
         200: {
