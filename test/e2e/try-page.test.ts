@@ -17,6 +17,7 @@ test('the try-it page', IN_CHROMIUM, async (t) => {
     t.equal(address, `${gateway.origin}/try`, 'it is printed beside the curl')
     for (const look of LOOKS) {
       const { page, faults, check, picture } = await visit(t, address, look)
+      t.equal(await page.getByLabel('Model').inputValue(), 'sim/lorem', 'the one that is seen to stream')
       await page.getByLabel('Model').selectOption('sim/echo')
       await page.getByLabel('Prompt').fill('Tell me about rivers.')
       await page.getByRole('button', { name: 'Send' }).click()

@@ -7,7 +7,7 @@ import { readChat } from './chat-stream.js'
 import { COPY_LANGUAGES, type CopyLanguage, codeOf } from './copy-as.js'
 
 export type PlaygroundOptions = {
-  /** Names of models, the first of which is chosen. */
+  /** Names of models. One whose answer can be seen to stream is chosen, or else the first. */
   readonly models: readonly string[]
   /** The APIs that are offered, the first of which is chosen. */
   readonly apis: readonly [ChatApi, ...ChatApi[]]
@@ -146,9 +146,10 @@ type LaneFacts = { readonly models: readonly string[]; readonly isFree: boolean;
 
 function createLane(id: string, label: string, facts: LaneFacts): Lane {
   const { models, isFree } = facts
-  const [first = NO_MODEL] = models
+  const first = models.includes(NO_MODEL) ? NO_MODEL : (models.find(isLong) ?? models[0] ?? NO_MODEL)
   const list = isFree ? element('datalist', { id: `${id}-list` }) : element('select', { id })
   for (const name of models) if (name !== NO_MODEL) list.append(element('option', { value: name }, name))
+  if (list instanceof HTMLSelectElement) list.value = first
   const model =
     list instanceof HTMLSelectElement
       ? list
@@ -157,6 +158,11 @@ function createLane(id: string, label: string, facts: LaneFacts): Lane {
   view.root.hidden = id !== 'model'
   const chosen = element('div', { class: 'field' }, element('label', { for: id }, label), model, isFree ? list : null)
   return { model, chosen, view }
+}
+
+/** The simulator's other answers to a short prompt are over before they are seen to stream. */
+function isLong(model: string): boolean {
+  return model === 'sim/lorem'
 }
 
 /** The request as code, which is selectable where the clipboard is not available. */
