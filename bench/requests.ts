@@ -42,7 +42,7 @@ const TOOL_WRAP = '{"text":""}'.length
 export function requestFor(contender: Contender, ask: Ask): BenchRequest {
   const { upstream = ask.client ?? 'openai' } = ask
   const api = contender.isGateway ? (ask.client ?? 'openai') : upstream
-  const persona = ask.isTool === true ? 'tools' : 'lorem'
+  const persona = ask.isTool === true ? 'tools' : 'lorem-max'
   const model = contender.isGateway ? `${upstream}/${persona}` : persona
   const spoken = SPOKEN[api]
   return {

@@ -103,7 +103,7 @@ async function measure({ origin: gateway, pid }: Started, { seconds, burst }: Jo
 
 /** The p99 of live requests, in ms. */
 async function live(gateway: string, seconds: number): Promise<number> {
-  const load = { url: urlOf(gateway), body: bodyOf('quick/lorem'), perSec: LIVE_PER_SEC, seconds }
+  const load = { url: urlOf(gateway), body: bodyOf('quick/lorem-max'), perSec: LIVE_PER_SEC, seconds }
   const { sent, servedMs } = await runOpenLoad(load)
   if (servedMs.length < sent) throw new Error(`${sent - servedMs.length} of ${sent} live requests failed`)
   return quantileOf(servedMs, 0.99)
@@ -112,7 +112,7 @@ async function live(gateway: string, seconds: number): Promise<number> {
 /** Jobs accepted a second. */
 async function sendJobs(gateway: string, load: readonly string[]): Promise<number> {
   const headers = ['-H', 'content-type=application/json', '-H', 'prefer=respond-async']
-  const args = [AUTOCANNON, '--json', '-m', 'POST', ...load, ...headers, '-b', bodyOf('slow/lorem'), urlOf(gateway)]
+  const args = [AUTOCANNON, '--json', '-m', 'POST', ...load, ...headers, '-b', bodyOf('slow/lorem-max'), urlOf(gateway)]
   const { non2xx, errors, requests, duration } = JSON.parse(await outputOf(args)) as Report
   if (non2xx > 0 || errors > 0) throw new Error(`${non2xx} jobs refused, ${errors} errors`)
   return requests.total / duration

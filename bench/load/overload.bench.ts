@@ -60,7 +60,12 @@ function row(name: string, report: OpenReport): string {
 }
 
 function bodyOf(stream: boolean, tokens: number): string {
-  return JSON.stringify({ model: 'up/lorem', stream, max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] })
+  return JSON.stringify({
+    model: 'up/lorem-max',
+    stream,
+    max_tokens: tokens,
+    messages: [{ role: 'user', content: 'Hi' }],
+  })
 }
 
 /** Loads it with rising rates until more is no longer served, then with three times the best. */

@@ -44,15 +44,18 @@ export type PersonaOptions = { readonly defaultTokens: number; readonly seed: nu
 /**
  * What each model answers:
  * ```
- *   echo    the last user text, word by word           tools   calls each offered tool once; after their results, text
- *   lorem   filler: `max tokens` or the default count   reason  thinks first (with a signature), then echoes
- *   lorem-N filler of N tokens                          any other name that begins with one of these is an alias
+ *   echo      the last user text, word by word           tools   calls each offered tool once; after their results, text
+ *   lorem     filler of the default count                reason  thinks first (with a signature), then echoes
+ *   lorem-N   filler of N tokens                         any other name that begins with one of these is an alias
+ *   lorem-max filler up to the cap of the request
  * ```
  */
 export const MODELS: readonly string[] = Object.freeze(['echo', 'lorem', 'tools', 'reason'])
 
 /** A name, optionally followed by anything but a letter or digit: `lorem-500`, `echo:7b`. */
 const PERSONA = /^(echo|lorem|tools|reason)(?![A-Za-z0-9])/
+/** A cap is a ceiling and no length, except of this model. */
+const ENDLESS = 'lorem-max'
 /** The maximum number of filler tokens in an answer, whatever the request says. */
 const MAX_TOKENS = 1_000_000
 /** About what vendors' tokenizers yield for English text. */
@@ -100,8 +103,8 @@ function answerText(request: SimRequest, persona: string | null, options: Person
 
 function loremCount(request: SimRequest, options: PersonaOptions): number {
   const named = /^lorem-(\d+)$/.exec(request.model)
-  const count = named === null ? (request.maxTokens ?? options.defaultTokens) : Number(named[1])
-  return Math.min(count, MAX_TOKENS)
+  const asked = request.model === ENDLESS ? request.maxTokens : null
+  return Math.min(named === null ? (asked ?? options.defaultTokens) : Number(named[1]), MAX_TOKENS)
 }
 
 type Capped = Pick<Performance, 'reasoning' | 'text' | 'finish' | 'stopSequence'>
@@ -110,8 +113,8 @@ function cap(request: SimRequest, reasoning: Tokens, said: Tokens): Capped {
   const { text, stopSequence } = stopAt(said, request.stop)
   const max = request.maxTokens ?? Number.POSITIVE_INFINITY
   const finish = stopSequence === null ? 'stop' : 'stop-sequence'
-  // Plain filler has no natural end: with a token limit it finishes with `length`, as a real model would.
-  const isEndless = request.model === 'lorem' && request.maxTokens !== null && request.schema === null
+  // Filler without a natural end finishes with `length`, as a real model would.
+  const isEndless = request.model === ENDLESS && request.maxTokens !== null && request.schema === null
   if (reasoning.length + text.length < max || (reasoning.length + text.length === max && !isEndless)) {
     return { reasoning, text, finish, stopSequence }
   }

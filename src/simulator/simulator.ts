@@ -39,7 +39,7 @@ export type SimulatorOptions = {
   readonly host?: string
   /** Null (default) or 0 sends as fast as the peer reads. */
   readonly tokensPerSecond?: number | null
-  /** Length of `lorem` if the request has no limit. Default 100. */
+  /** Length of `lorem`. Default 100. */
   readonly defaultTokens?: number
   readonly seed?: number
   readonly faults?: readonly FaultRule[]

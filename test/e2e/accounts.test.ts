@@ -15,7 +15,7 @@ const NO_LIMITS = { requestsPerMinute: null, tokensPerMinute: null, concurrency:
 /** New connections, so that the kernel spreads them over the loops. */
 const SPREAD = 12
 const CHAT = { model: 'openai/echo', messages: [{ role: 'user', content: 'Hi' }] }
-const STREAM = { ...CHAT, model: 'openai/lorem', stream: true }
+const STREAM = { ...CHAT, model: 'openai/lorem-max', stream: true }
 
 function newKey(name: string, over: Partial<NewKey> = {}): NewKey {
   return {

@@ -125,7 +125,7 @@ test('a client that aborts stops its upstream, and the outcome says so', async (
   const { client, gateway } = await start(t, ['--tokens-per-second', '20'])
   for (const provider of PROVIDERS) {
     const stream = client.messages.stream({
-      model: `${provider}/lorem`,
+      model: `${provider}/lorem-max`,
       max_tokens: 2000,
       messages: [{ role: 'user', content: 'Go on' }],
     })

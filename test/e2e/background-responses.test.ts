@@ -60,7 +60,7 @@ test('an answer is queued at once, runs without its client, and is continued lik
 test('what fails is failed, with its error, and a bad request is refused at once', async (t) => {
   const { client } = await start(t)
   const failing = await client.responses.create({
-    ...{ model: 'openai/lorem+fault=status,422', input: 'x', background: true },
+    ...{ model: 'openai/lorem-max+fault=status,422', input: 'x', background: true },
   })
   const failed = await poll(client, failing.id, OVER)
   t.match(failed, { status: 'failed', error: { message: /./ }, output: [] })
@@ -83,7 +83,7 @@ test('what fails is failed, with its error, and a bad request is refused at once
 
 test('a cancelled answer stops its provider, says so, and stays cancelled', async (t) => {
   const { client, other, gateway } = await start(t, {}, ['--tokens-per-second', '20'])
-  const request = { model: 'openai/lorem', input: 'Go on', max_output_tokens: 2000, background: true }
+  const request = { model: 'openai/lorem-max', input: 'Go on', max_output_tokens: 2000, background: true }
   const { id } = await client.responses.create(request)
   t.match(await poll(client, id, ['in_progress']), { status: 'in_progress', background: true })
   await rejectsWith(t, other.responses.cancel(id), { status: 404 })
@@ -99,7 +99,7 @@ test('a cancelled answer stops its provider, says so, and stays cancelled', asyn
 
 test('a deleted answer does not come back when its run ends', async (t) => {
   const { client, gateway } = await start(t, {}, ['--tokens-per-second', '20'])
-  const request = { model: 'openai/lorem', input: 'Go on', max_output_tokens: 2000, background: true }
+  const request = { model: 'openai/lorem-max', input: 'Go on', max_output_tokens: 2000, background: true }
   const { id } = await client.responses.create(request)
   await poll(client, id, ['in_progress'])
   await client.responses.delete(id)
@@ -111,7 +111,7 @@ test('so many run at once, the others wait in their order, and more than may wai
   const background = { concurrency: 1, maxPending: 3, maxPendingPerKey: 2 }
   const { client, other } = await start(t, { responses: { background } }, ['--tokens-per-second', '20'])
   const ask = (from: OpenAI) =>
-    from.responses.create({ model: 'openai/lorem', input: 'x', max_output_tokens: 2000, background: true })
+    from.responses.create({ model: 'openai/lorem-max', input: 'x', max_output_tokens: 2000, background: true })
   const first = await ask(client)
   const second = await ask(client)
   await poll(client, first.id, ['in_progress'])
@@ -132,7 +132,7 @@ test('so many run at once, the others wait in their order, and more than may wai
 test('a stream goes on when its client leaves, and its answer is stored', async (t) => {
   const { client } = await start(t, { streams: { graceMs: 0 } }, ['--tokens-per-second', '100'])
   for (const provider of PROVIDERS) {
-    const id = await leaveAfter(t, client, { model: `${provider}/lorem`, tokens: 60, events: 8 })
+    const id = await leaveAfter(t, client, { model: `${provider}/lorem-max`, tokens: 60, events: 8 })
     const done = await poll(client, id, OVER)
     t.match(done, { status: 'incomplete', background: true }, provider)
     t.ok(done.output_text.length > 200, `${provider} ${done.output_text.length}`)
@@ -161,7 +161,7 @@ test('an event loop that does not run an answer cancels it all the same', async 
   const { client, gateway } = await start(t, { server: { threads: 3 } }, ['--tokens-per-second', '20'])
   const ids: string[] = []
   for (let i = 0; i < 6; i++) {
-    const request = { model: 'openai/lorem', input: 'x', max_output_tokens: 2000, background: true }
+    const request = { model: 'openai/lorem-max', input: 'x', max_output_tokens: 2000, background: true }
     const { id } = await client.responses.create(request, { headers: { connection: 'close' } })
     ids.push(id)
     await poll(client, id, ['in_progress'])
@@ -188,7 +188,7 @@ async function eventsOf(stream: AsyncIterable<Event>): Promise<Event[]> {
 test('a stream says at once that its answer waits, and a client may come for the events of one that has not begun', async (t) => {
   const { client } = await start(t, { responses: { background: { concurrency: 1 } } }, ['--tokens-per-second', '50'])
   for (const provider of ['responses', 'anthropic']) {
-    const request = { model: `${provider}/lorem`, input: 'Go on', max_output_tokens: 20, background: true }
+    const request = { model: `${provider}/lorem-max`, input: 'Go on', max_output_tokens: 20, background: true }
     const first = await client.responses.create({ ...request, max_output_tokens: 2000 })
     await poll(client, first.id, ['in_progress'])
     const stream = await client.responses.create({ ...request, stream: true as const })
@@ -220,13 +220,13 @@ test('a stream says at once that its answer waits, and a client may come for the
 test('a stream whose run fails before its first event says so, and so does one that is cancelled', async (t) => {
   const { client } = await start(t, { responses: { background: { concurrency: 1 } } }, ['--tokens-per-second', '20'])
   const base = { input: 'x', background: true, stream: true as const }
-  const failing = await client.responses.create({ ...base, model: 'openai/lorem+fault=status,422' })
+  const failing = await client.responses.create({ ...base, model: 'openai/lorem-max+fault=status,422' })
   await rejectsWith(t, eventsOf(failing), /./)
   const running = await client.responses.create({
-    ...{ model: 'openai/lorem', input: 'x', max_output_tokens: 2000, background: true },
+    ...{ model: 'openai/lorem-max', input: 'x', max_output_tokens: 2000, background: true },
   })
   await poll(client, running.id, ['in_progress'])
-  const waiting = await client.responses.create({ ...base, model: 'openai/lorem' })
+  const waiting = await client.responses.create({ ...base, model: 'openai/lorem-max' })
   const read = async (): Promise<void> => {
     for await (const event of waiting) {
       if (event.type === 'response.queued') await client.responses.cancel(event.response.id)
@@ -239,7 +239,7 @@ test('a stream whose run fails before its first event says so, and so does one t
 test('a client comes back to the events of an answer after the last one that it has, while it runs and later', async (t) => {
   const { client, other } = await start(t, {}, ['--tokens-per-second', '100'])
   for (const provider of PROVIDERS) {
-    const id = await leaveAfter(t, client, { model: `${provider}/lorem`, tokens: 60, events: 8 })
+    const id = await leaveAfter(t, client, { model: `${provider}/lorem-max`, tokens: 60, events: 8 })
     const rest = await eventsOf(await client.responses.retrieve(id, { stream: true, starting_after: 7 }))
     t.equal(rest[0]?.sequence_number, 8, `${provider} goes on with the next one`)
     t.equal(rest.at(-1)?.type, 'response.incomplete', 'to the end')
@@ -262,7 +262,7 @@ test('a client comes back to the events of an answer after the last one that it 
 test('a stream that is kept in front of its client is found by the id of its answer as well', async (t) => {
   const { client } = await start(t, {}, ['--tokens-per-second', '100'])
   const stream = await client.responses.create(
-    { model: 'anthropic/lorem', input: 'Go on', max_output_tokens: 60, stream: true },
+    { model: 'anthropic/lorem-max', input: 'Go on', max_output_tokens: 60, stream: true },
     { headers: { 'x-sluice-resume': '1' } },
   )
   let id = ''
@@ -302,7 +302,7 @@ test('events that are not held are 410, and the answer is found all the same', a
 test('a stream that fails in the background is stored as failed, and its readers get the error', async (t) => {
   const { client } = await start(t)
   const stream = await client.responses.create({
-    ...{ model: 'openai/lorem+fault=error-frame,4', input: 'x', background: true, stream: true as const },
+    ...{ model: 'openai/lorem-max+fault=error-frame,4', input: 'x', background: true, stream: true as const },
   })
   let id = ''
   const read = async (): Promise<void> => {

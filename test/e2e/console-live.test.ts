@@ -49,7 +49,7 @@ test('the way in, and the open requests', IN_CHROMIUM, async (t) => {
       const { page, faults, check, picture, until } = await openConsole(t, url, look)
       const row = page.getByRole('row').filter({ hasText: id })
       await row.waitFor()
-      for (const text of ['app', 'openai/lorem', 'streaming', 'sse']) t.match(await row.textContent(), text)
+      for (const text of ['app', 'openai/lorem-max', 'streaming', 'sse']) t.match(await row.textContent(), text)
       const tokens = row.locator('[data-label=Tokens]')
       const before = await tokens.textContent()
       await until(`document.querySelector('[data-label=Tokens]').textContent !== ${JSON.stringify(before)}`)

@@ -97,7 +97,7 @@ test('the playground', IN_CHROMIUM, async (t) => {
 
   await t.test('stopping cuts the trial off, and who may only look sends none', async (t) => {
     const { page } = await openConsole(t, url, DESK, { at: '#/try?key=app' })
-    await page.getByLabel('Model', { exact: true }).fill('openai/lorem')
+    await page.getByLabel('Model', { exact: true }).fill('openai/lorem-max')
     await page.getByRole('button', { name: 'Send' }).click()
     await page.locator('.answer', { hasText: /\w/ }).first().waitFor()
     await page.getByRole('button', { name: 'Stop' }).click()

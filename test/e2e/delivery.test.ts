@@ -49,8 +49,8 @@ test('the bytes of a passthrough are the bytes of the upstream', async (t) => {
   const gateway = await gatewayOn(t, simulator.origin)
   const hashes = new Set<string>()
   for (const [origin, model] of [
-    [simulator.origin, 'lorem'],
-    [gateway.origin, 'openai/lorem'],
+    [simulator.origin, 'lorem-max'],
+    [gateway.origin, 'openai/lorem-max'],
   ] as const) {
     const answer = await request(`${origin}/v1/chat/completions`, {
       method: 'POST',

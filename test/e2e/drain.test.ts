@@ -20,7 +20,7 @@ const STREAMS = { 1: 500, 2: 200 }
 const EXIT_MS = 2000
 
 const chat = (stream: boolean, tokens: number) => ({
-  ...{ model: 'openai/lorem', stream, max_tokens: tokens },
+  ...{ model: 'openai/lorem-max', stream, max_tokens: tokens },
   messages: [{ role: 'user', content: 'Hi' }],
 })
 

@@ -21,7 +21,7 @@ const PROVIDERS = {
   ...simulatedProviders(fast.origin),
   slow: { protocol: 'openai-responses', baseUrl: `${slow.origin}/v1`, apiKey: PROVIDER_KEY },
 }
-const LASTING = { model: 'slow/lorem', input: 'Go on', max_output_tokens: 5000, background: true }
+const LASTING = { model: 'slow/lorem-max', input: 'Go on', max_output_tokens: 5000, background: true }
 const SHORT = { ...LASTING, max_output_tokens: 40 }
 const QUICK = { model: 'anthropic/echo', input: 'Hello there', background: true }
 

@@ -79,7 +79,7 @@ test('errors have the message and the status of the gateway', async (t) => {
   for (const provider of PROVIDERS) {
     const errors: unknown[] = []
     const stream = streamText({
-      model: google(`${provider}/lorem+fault=error-frame,4`),
+      model: google(`${provider}/lorem-max+fault=error-frame,4`),
       prompt: 'Hi',
       maxOutputTokens: 50,
       maxRetries: 0,

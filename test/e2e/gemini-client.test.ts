@@ -163,7 +163,7 @@ test('JSON by a schema in either form, and a cap, over every wire', async (t) =>
       const { text } = await client.models.generateContent({ model, contents: 'A place', config })
       t.type(JSON.parse(text ?? '{}').city, 'string', provider)
     }
-    const capped = { model: `${provider}/lorem`, contents: 'Go on', config: { maxOutputTokens: 5 } }
+    const capped = { model: `${provider}/lorem-max`, contents: 'Go on', config: { maxOutputTokens: 5 } }
     t.equal((await client.models.generateContent(capped)).candidates?.[0]?.finishReason, 'MAX_TOKENS', provider)
     t.equal((await streamed(capped)).last?.candidates?.[0]?.finishReason, 'MAX_TOKENS', provider)
   }
@@ -186,9 +186,9 @@ test('errors arrive in the vendor’s form: before the answer, in the middle of 
     details: [{ fieldViolations: [{ field: 'generationConfig.temperature' }] }],
   })
   for (const provider of PROVIDERS) {
-    const refused = { model: `${provider}/lorem+fault=status,422`, contents: 'Hi' }
+    const refused = { model: `${provider}/lorem-max+fault=status,422`, contents: 'Hi' }
     await refusedWith(t, client.models.generateContent(refused), 422, { status: 'INVALID_ARGUMENT' })
-    const cut = { model: `${provider}/lorem+fault=error-frame,4`, contents: 'Hi', config: { maxOutputTokens: 50 } }
+    const cut = { model: `${provider}/lorem-max+fault=error-frame,4`, contents: 'Hi', config: { maxOutputTokens: 50 } }
     let text = ''
     const read = async () => {
       for await (const chunk of await client.models.generateContentStream(cut)) text += chunk.text ?? ''
@@ -278,7 +278,7 @@ test('without alt=sse a stream is one JSON array, over every wire, whole or cut'
     const text = chunks.map(({ candidates }) => candidates[0]?.content.parts[0]?.text ?? '').join('')
     t.equal(text, TEXT, provider)
     t.match(chunks.at(-1), { candidates: [{ finishReason: 'STOP' }], usageMetadata: { totalTokenCount: Number } })
-    const cut = await ask(`/v1beta/models/${provider}/lorem+fault=error-frame,4:streamGenerateContent`, {
+    const cut = await ask(`/v1beta/models/${provider}/lorem-max+fault=error-frame,4:streamGenerateContent`, {
       ...body,
       generationConfig: { maxOutputTokens: 50 },
     })
@@ -338,7 +338,7 @@ test('a client that aborts stops its upstream, and the outcome says so', async (
   for (const provider of PROVIDERS) {
     const controller = new AbortController()
     const config = { maxOutputTokens: 2000, abortSignal: controller.signal }
-    const request = { model: `${provider}/lorem`, contents: 'Go on', config }
+    const request = { model: `${provider}/lorem-max`, contents: 'Go on', config }
     let id = ''
     let seen = 0
     try {

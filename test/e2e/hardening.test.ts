@@ -32,8 +32,8 @@ test('every answer of a limited key bears its limits, and every 429 and 503 a Re
     ['another type', 415, 'x', { 'content-type': 'text/plain' }],
     ['too large', 413, Buffer.alloc(200_000, 0x20), {}],
     ['no such model', 404, chat({ model: 'nobody/x' }), {}],
-    ['limited upstream', 429, chat({ model: 'openai/lorem+fault=status,429' }), {}],
-    ['overloaded upstream', 503, chat({ model: 'openai/lorem+fault=status,503' }), {}],
+    ['limited upstream', 429, chat({ model: 'openai/lorem-max+fault=status,429' }), {}],
+    ['overloaded upstream', 503, chat({ model: 'openai/lorem-max+fault=status,503' }), {}],
   ]
   for (const [name, status, body, headers] of cases) {
     const answer = await post(gateway, body, headers)
@@ -99,7 +99,7 @@ test('a gateway that ends reports each drained chat on its WebSockets, then clos
   await once(socket, 'open')
   const said: { type: string; outcome?: string }[] = []
   socket.on('message', (bytes: Buffer) => said.push(JSON.parse(bytes.toString())))
-  const request = { model: 'openai/lorem', max_tokens: 2000, messages: [{ role: 'user', content: 'Hi' }] }
+  const request = { model: 'openai/lorem-max', max_tokens: 2000, messages: [{ role: 'user', content: 'Hi' }] }
   socket.send(JSON.stringify({ type: 'chat', id: 'a', request }))
   await once(socket, 'message')
   const closed = once(socket, 'close')

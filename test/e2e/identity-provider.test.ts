@@ -106,7 +106,7 @@ test('a token stands for the key of its team, or for a named one, within what it
   const line = await gateway.logLine(({ key }) => key === 'blue.jwt')
   t.match(line, { endUser: 'anna' })
   t.equal((await ask(gateway, token, { body: { ...CHAT, model: 'anthropic/echo' } })).status, 403, 'of the team')
-  const narrow = await provider.sign({ groups: 'blue', models: ['openai/lorem'] })
+  const narrow = await provider.sign({ groups: 'blue', models: ['openai/lorem-max'] })
   t.equal((await ask(gateway, narrow)).status, 403)
   t.equal((await ask(gateway, await provider.sign({ app: 'file' }))).status, 200, 'of the configuration file')
   t.equal((await ask(gateway, await provider.sign({ groups: 'red' }))).status, 401, 'a key of no such team')

@@ -85,7 +85,7 @@ test('what waits longer than the queue allows gets 503 with Retry-After, and the
   })
   const url = `${gateway.origin}/v1/chat/completions`
   const slow = JSON.stringify({
-    model: 'openai/lorem',
+    model: 'openai/lorem-max',
     stream: true,
     max_tokens: 40,
     messages: [{ role: 'user', content: 'Hi' }],

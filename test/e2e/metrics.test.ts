@@ -33,7 +33,7 @@ const gateway = await startGateway(tap, { config: { providers: simulatedProvider
 
 test('gauges show what is open, and nothing once it has ended: well, ill, or left by the client', async (t) => {
   const leaving = new AbortController()
-  const long = await send(gateway, { model: 'openai/lorem', stream: true, max_tokens: 3000 }, leaving.signal)
+  const long = await send(gateway, { model: 'openai/lorem-max', stream: true, max_tokens: 3000 }, leaving.signal)
   await once(long.body, 'readable')
   const during = await scrape(gateway)
   t.equal(sampleValue(during, 'sluice_active_streams', { transport: 'sse' }), 1)
@@ -42,7 +42,7 @@ test('gauges show what is open, and nothing once it has ended: well, ill, or lef
   long.body.on('error', () => undefined)
   leaving.abort()
   await gateway.exchange(String(long.headers['x-request-id']))
-  for (const model of ['openai/echo', 'anthropic/echo', 'openai/lorem+fault=cut-between-frames', 'nobody/x']) {
+  for (const model of ['openai/echo', 'anthropic/echo', 'openai/lorem-max+fault=cut-between-frames', 'nobody/x']) {
     for (const stream of [true, false]) await ask(gateway, { model, stream })
   }
   await chatAndLeave(gateway)
@@ -75,7 +75,7 @@ test('whatever clients call models, providers and paths, the series stay the sam
 async function chatAndLeave(gateway: Running): Promise<void> {
   const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, ['sluice.v1'])
   await once(socket, 'open')
-  const chat = { model: 'openai/lorem', max_tokens: 3000, messages: [{ role: 'user', content: 'Hi' }] }
+  const chat = { model: 'openai/lorem-max', max_tokens: 3000, messages: [{ role: 'user', content: 'Hi' }] }
   socket.send(JSON.stringify({ type: 'chat', id: 'a', request: chat }))
   await once(socket, 'message')
   socket.terminate()

@@ -154,7 +154,7 @@ test('JSON by a schema, and a cap, over every wire', async (t) => {
     const { message } = await client.chat({ model, messages: [{ role: 'user', content: 'A place' }], format })
     t.type(JSON.parse(message.content).city, 'string', provider)
     const capped = {
-      model: `${provider}/lorem`,
+      model: `${provider}/lorem-max`,
       messages: [{ role: 'user', content: 'Go on' }],
       options: { num_predict: 5 },
     }
@@ -174,8 +174,10 @@ test('errors arrive as the client knows them: before the answer, in the middle o
     error: /messages\.0\.role/,
   })
   for (const provider of PROVIDERS) {
-    await rejectsWith(t, client.chat({ model: `${provider}/lorem+fault=status,422`, messages }), { status_code: 422 })
-    const cut = { model: `${provider}/lorem+fault=error-frame,4`, messages, options: { num_predict: 50 } }
+    await rejectsWith(t, client.chat({ model: `${provider}/lorem-max+fault=status,422`, messages }), {
+      status_code: 422,
+    })
+    const cut = { model: `${provider}/lorem-max+fault=error-frame,4`, messages, options: { num_predict: 50 } }
     let text = ''
     const read = async () => {
       for await (const part of await client.chat({ ...cut, stream: true })) text += part.message.content
@@ -229,7 +231,7 @@ test('a client that aborts stops its upstream, and the outcome says so', async (
     const client = clientOf(`${gateway.origin}/ollama`, KEY, seen)
     const messages = [{ role: 'user', content: 'Go on' }]
     const options = { num_predict: 2000 }
-    const stream = await client.chat({ model: `${provider}/lorem`, messages, options, stream: true })
+    const stream = await client.chat({ model: `${provider}/lorem-max`, messages, options, stream: true })
     let parts = 0
     try {
       for await (const _ of stream) {

@@ -135,7 +135,7 @@ test('errors arrive as the client library knows them', async (t) => {
       param: 'messages.0.content',
     },
   )
-  const refused = client.chat.completions.create({ model: 'openai/lorem+fault=status,429,7', messages })
+  const refused = client.chat.completions.create({ model: 'openai/lorem-max+fault=status,429,7', messages })
   await rejectsWith(t, refused, { status: 429 })
 })
 
@@ -145,7 +145,12 @@ test('a client that aborts stops its upstream, and the outcome says so', async (
     const controller = new AbortController()
     const { data: stream, response } = await client.chat.completions
       .create(
-        { model: `${provider}/lorem`, messages: [{ role: 'user', content: 'Go on' }], max_tokens: 2000, stream: true },
+        {
+          model: `${provider}/lorem-max`,
+          messages: [{ role: 'user', content: 'Go on' }],
+          max_tokens: 2000,
+          stream: true,
+        },
         { signal: controller.signal },
       )
       .withResponse()

@@ -24,7 +24,11 @@ test('at three times the capacity goodput stays, and the excess is refused at on
       providers: simulatedProviders(simulator.origin),
     },
   })
-  const body = JSON.stringify({ model: 'openai/lorem', max_tokens: 40, messages: [{ role: 'user', content: 'Hi' }] })
+  const body = JSON.stringify({
+    model: 'openai/lorem-max',
+    max_tokens: 40,
+    messages: [{ role: 'user', content: 'Hi' }],
+  })
   const url = `${gateway.origin}/v1/chat/completions`
   const load = { url, body, seconds: SECONDS }
   await runOpenLoad({ ...load, perSec: 20, seconds: 0.5 })

@@ -16,7 +16,7 @@ import { parsePage, sampleValue } from '../helpers/prometheus.js'
 const START_MS = 10_000
 /** Long enough to tell a busy core from an idle one. */
 const IDLE_MS = 2000
-const BODY = JSON.stringify({ model: 'openai/lorem', max_tokens: 3, messages: [{ role: 'user', content: 'Hi' }] })
+const BODY = JSON.stringify({ model: 'openai/lorem-max', max_tokens: 3, messages: [{ role: 'user', content: 'Hi' }] })
 
 type Started = {
   readonly child: ChildProcess

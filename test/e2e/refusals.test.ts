@@ -71,12 +71,16 @@ test('what a provider or a limit refuses says whether a retry can help', async (
   }
   for (const path of ['/v1/chat/completions', '/v1/messages', '/v1/chat/stream', '/api/chat/completions']) {
     t.same(await ask(path, 'nobody/x'), [404, 'false'], `${path}: no such model`)
-    t.same(await ask(path, 'up/lorem+fault=status,401'), [502, 'false'], `${path}: the gateway's own key`)
-    t.same(await ask(path, 'up/lorem+fault=status,403'), [502, 'false'], `${path}: the gateway's own key, forbidden`)
-    t.same(await ask(path, 'up/lorem+fault=status,400'), [400, 'false'], `${path}: the provider rejects it`)
-    t.same(await ask(path, 'up/lorem+fault=status,429'), [429, 'true'], `${path}: the provider's limit`)
-    t.match((await ask(path, 'up/lorem+fault=status,503'))[1], 'true', `${path}: the provider is busy`)
+    t.same(await ask(path, 'up/lorem-max+fault=status,401'), [502, 'false'], `${path}: the gateway's own key`)
+    t.same(
+      await ask(path, 'up/lorem-max+fault=status,403'),
+      [502, 'false'],
+      `${path}: the gateway's own key, forbidden`,
+    )
+    t.same(await ask(path, 'up/lorem-max+fault=status,400'), [400, 'false'], `${path}: the provider rejects it`)
+    t.same(await ask(path, 'up/lorem-max+fault=status,429'), [429, 'true'], `${path}: the provider's limit`)
+    t.match((await ask(path, 'up/lorem-max+fault=status,503'))[1], 'true', `${path}: the provider is busy`)
   }
-  t.same(await ask('/v1/messages', 'up/lorem', `${KEY}-small`), [200, undefined])
-  t.same(await ask('/v1/messages', 'up/lorem', `${KEY}-small`), [429, 'true'], 'the limit of a key')
+  t.same(await ask('/v1/messages', 'up/lorem-max', `${KEY}-small`), [200, undefined])
+  t.same(await ask('/v1/messages', 'up/lorem-max', `${KEY}-small`), [429, 'true'], 'the limit of a key')
 })

@@ -34,7 +34,7 @@ for (const threads of [1, 2] as const) {
     let completed = 0
     const client = async (index: number): Promise<void> => {
       const stream = index % 2 === 0
-      const model = index % 3 === 0 ? 'openai/lorem' : 'google/lorem'
+      const model = index % 3 === 0 ? 'openai/lorem-max' : 'google/lorem-max'
       while (!isOver) {
         const chat = { model, stream, max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] }
         const headers = { 'content-type': 'application/json', 'x-api-key': KEY }

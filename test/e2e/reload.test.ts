@@ -20,7 +20,7 @@ const team = (name: string, key: string, limits: object = {}) => ({ name, key, l
 
 type Chat = { readonly key?: string; readonly model?: string; readonly stream?: boolean; readonly tokens?: number }
 
-function ask(gateway: Running, { key = KEY_A, model = 'openai/lorem', stream = false, tokens = 2 }: Chat) {
+function ask(gateway: Running, { key = KEY_A, model = 'openai/lorem-max', stream = false, tokens = 2 }: Chat) {
   return request(`${gateway.origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-api-key': key },
@@ -53,7 +53,7 @@ test('a removed key is rejected at once, over HTTP and on an open WebSocket; its
   await once(socket, 'open')
   const messages: { id?: string; type?: string; outcome?: string; error?: { code?: string } }[] = []
   const say = (id: string, tokens: number): void => {
-    const body = { model: 'openai/lorem', max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
+    const body = { model: 'openai/lorem-max', max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
     socket.send(JSON.stringify({ type: 'chat', id, request: body }))
   }
   const end = (id: string) =>
@@ -141,7 +141,7 @@ test('a reload starts and ends maintenance: new requests are rejected in the for
     })
   })
   const say = (id: string, tokens: number): void => {
-    const body = { model: 'openai/lorem', max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
+    const body = { model: 'openai/lorem-max', max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
     socket.send(JSON.stringify({ type: 'chat', id, request: body }))
   }
   say('running', 60)

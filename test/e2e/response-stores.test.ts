@@ -35,7 +35,7 @@ function start(t: Teardown, config: object): Promise<Running> {
 /** The id of an answer that its client can find while it runs. */
 async function begin(client: OpenAI): Promise<string> {
   const stream = await client.responses.create(
-    { model: 'slow/lorem', input: 'Go on', stream: true },
+    { model: 'slow/lorem-max', input: 'Go on', stream: true },
     { headers: { 'x-sluice-resume': '1' } },
   )
   for await (const event of stream) if (event.type === 'response.created') return event.response.id

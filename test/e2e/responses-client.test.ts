@@ -155,7 +155,7 @@ test('JSON by a schema is parsed by the client, over every wire', async (t) => {
 
 test('a cap ends an answer as incomplete, with what there is', async (t) => {
   for (const provider of PROVIDERS) {
-    const request = { model: `${provider}/lorem`, input: 'Go on', max_output_tokens: 5 }
+    const request = { model: `${provider}/lorem-max`, input: 'Go on', max_output_tokens: 5 }
     const whole = await client.responses.create(request)
     const streamed = await client.responses.stream(request).finalResponse()
     for (const answer of [whole, streamed]) {
@@ -179,7 +179,7 @@ test('errors arrive as the client library knows them, before any provider is cal
     param: 'input.0.content',
   })
   for (const provider of PROVIDERS) {
-    const refused = client.responses.create({ model: `${provider}/lorem+fault=status,422`, input })
+    const refused = client.responses.create({ model: `${provider}/lorem-max+fault=status,422`, input })
     await rejectsWith(t, refused, { status: 422 })
   }
   const cases = [
@@ -219,7 +219,7 @@ test('items of tools that the vendor runs pass to it, and are refused by name fo
 
 test('an error in mid-stream is raised by raw iteration and by the helper, and tells of a failed response', async (t) => {
   for (const provider of PROVIDERS) {
-    const model = `${provider}/lorem+fault=error-frame,4`
+    const model = `${provider}/lorem-max+fault=error-frame,4`
     const request = { model, input: 'Go on', max_output_tokens: 50 }
     const stream = await client.responses.create({ ...request, stream: true })
     let text = ''
@@ -256,7 +256,7 @@ test('a client that aborts stops its upstream, and the outcome says so', async (
     const controller = new AbortController()
     const { data: stream, response } = await client.responses
       .create(
-        { model: `${provider}/lorem`, input: 'Go on', max_output_tokens: 2000, stream: true },
+        { model: `${provider}/lorem-max`, input: 'Go on', max_output_tokens: 2000, stream: true },
         { signal: controller.signal },
       )
       .withResponse()

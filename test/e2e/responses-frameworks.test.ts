@@ -82,7 +82,7 @@ test('AI SDK: errors have the message and the status of the gateway, in mid-stre
   t.match(thrown, { statusCode: 404, message: /model/i })
   for (const provider of PROVIDERS) {
     const errors: unknown[] = []
-    const model = openai(`${provider}/lorem+fault=error-frame,4`)
+    const model = openai(`${provider}/lorem-max+fault=error-frame,4`)
     const onError = ({ error }: { readonly error: unknown }) => void errors.push(error)
     const stream = streamText({ model, prompt: 'Hi', maxOutputTokens: 50, maxRetries: 0, onError })
     let text = ''

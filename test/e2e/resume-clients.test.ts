@@ -36,7 +36,7 @@ test('a client that stops ends the stream at the gateway at once, however long i
   const streams = { graceMs: 3_600_000 }
   const gateway = await startGateway(t, { config: { streams, providers: simulatedProviders(simulator.origin) } })
   const request = {
-    model: 'openai/lorem',
+    model: 'openai/lorem-max',
     max_tokens: 5000,
     stream: true as const,
     messages: [{ role: 'user' as const, content: 'Go on' }],

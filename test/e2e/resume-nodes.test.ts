@@ -27,7 +27,7 @@ async function startNodes(t: Teardown, tokensPerSecond: number): Promise<readonl
 }
 
 function chat(tokens: number) {
-  return { model: 'openai/lorem', stream: true, max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
+  return { model: 'openai/lorem-max', stream: true, max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
 }
 
 async function read(url: string, headers: Record<string, string> = {}): Promise<{ status: number; text: string }> {

@@ -36,7 +36,7 @@ async function begin(gateway: Running, tokens: number, path = '/v1/chat/completi
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-api-key': KEY_A, 'x-sluice-resume': '1' },
     body: JSON.stringify({
-      ...{ model: 'openai/lorem', stream: true, max_tokens: tokens },
+      ...{ model: 'openai/lorem-max', stream: true, max_tokens: tokens },
       messages: [{ role: 'user', content: 'Hi' }],
     }),
   })
@@ -150,7 +150,7 @@ test('a chat on a WebSocket that is lost goes on over HTTP, and one over HTTP go
     })
   const first = await open()
   const seen = listen(first, ({ seq = 0 }) => seq >= 5)
-  const request = { model: 'openai/lorem', max_tokens: 60, messages: [{ role: 'user', content: 'Hi' }] }
+  const request = { model: 'openai/lorem-max', max_tokens: 60, messages: [{ role: 'user', content: 'Hi' }] }
   first.send(JSON.stringify({ type: 'chat', id: 'x', resume: true, request }))
   const [opened, ...events] = await seen
   first.terminate()

@@ -73,7 +73,7 @@ test('health routes answer without a key, readyz turns 503 while draining, and e
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-api-key': 'test-key-0123456789abcdef' },
     body: JSON.stringify({
-      model: 'openai/lorem',
+      model: 'openai/lorem-max',
       stream: true,
       max_tokens: 20,
       messages: [{ role: 'user', content: 'Hi' }],
@@ -93,7 +93,7 @@ test('streams that outlive the drain get an error frame, outcome drained, exit 0
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
-      model: 'openai/lorem',
+      model: 'openai/lorem-max',
       stream: true,
       max_tokens: 2000,
       messages: [{ role: 'user', content: 'Hi' }],

@@ -77,7 +77,7 @@ function chat({ gateway, agent }: Rig) {
     dispatcher: agent,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
-      model: 'sim/lorem',
+      model: 'sim/lorem-max',
       stream: true,
       max_tokens: 80,
       messages: [{ role: 'user', content: 'Go' }],

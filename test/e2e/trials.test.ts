@@ -82,7 +82,7 @@ test('without gateway keys a trial needs none', async (t) => {
 })
 
 const SECOND_KEY = 'admin-second-key-0123456789'
-const SLOW = { model: 'openai/lorem', stream: true, max_tokens: 10_000, messages: BODY.messages }
+const SLOW = { model: 'openai/lorem-max', stream: true, max_tokens: 10_000, messages: BODY.messages }
 const tryBy = (admin: string, key: string, body: object) => tryAt(admin, 'v1/chat/completions', body, key)
 const tryAt = (admin: string, path: string, body: object, key = WRITE_KEY) =>
   fetch(`${admin}/admin/v1/try/${encodeURIComponent(path)}?key=app`, {

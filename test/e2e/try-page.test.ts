@@ -55,12 +55,14 @@ test('the try-it page', IN_CHROMIUM, async (t) => {
 
   await t.test('the stop button ends the stream at the gateway, and a refusal is shown in its words', async (t) => {
     const { page } = await visit(t, `${gateway.origin}/try`, DESK)
-    await page.getByLabel('Model').selectOption('sim/lorem')
+    await page.getByLabel('Model').evaluate((select: Select) => {
+      for (const option of select.options) option.value = 'sim/lorem-max'
+    })
     await page.getByRole('button', { name: 'Send' }).click()
     await page.locator('.answer', { hasText: /\w/ }).waitFor()
     await page.getByRole('button', { name: 'Stop' }).click()
     await page.getByText('Stopped.').waitFor()
-    t.match(await gateway.logLine(({ outcome }) => outcome === 'client_gone'), { model: 'sim/lorem' })
+    t.match(await gateway.logLine(({ outcome }) => outcome === 'client_gone'), { model: 'sim/lorem-max' })
     await page.getByLabel('Model').evaluate((select: Select) => {
       for (const option of select.options) option.value = 'none/such'
     })

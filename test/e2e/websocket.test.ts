@@ -116,8 +116,8 @@ test('cancel ends one chat and leaves the others alone', async (t) => {
   const gateway = slow
   const socket = await open(t, gateway)
   const all = framesUntilDone(socket, ['a', 'b'])
-  send(socket, chatFrame('a', 'openai/lorem', { max_tokens: 2000 }))
-  send(socket, chatFrame('b', 'openai/lorem', { max_tokens: 20 }))
+  send(socket, chatFrame('a', 'openai/lorem-max', { max_tokens: 2000 }))
+  send(socket, chatFrame('b', 'openai/lorem-max', { max_tokens: 20 }))
   await once(socket, 'message')
   send(socket, { type: 'cancel', id: 'a' })
   const frames = await all
@@ -128,8 +128,8 @@ test('cancel ends one chat and leaves the others alone', async (t) => {
 test('closing the socket cancels all of its chats', async (t) => {
   const gateway = slow
   const socket = await open(t, gateway)
-  const isGone = (line: LogLine) => line.outcome === 'client_gone' && line.model === 'anthropic/lorem'
-  for (const id of ['a', 'b', 'c']) send(socket, chatFrame(id, 'anthropic/lorem', { max_tokens: 2000 }))
+  const isGone = (line: LogLine) => line.outcome === 'client_gone' && line.model === 'anthropic/lorem-max'
+  for (const id of ['a', 'b', 'c']) send(socket, chatFrame(id, 'anthropic/lorem-max', { max_tokens: 2000 }))
   await once(socket, 'message')
   socket.terminate()
   await gateway.logLine(() => gateway.lines.filter(isGone).length === 3)

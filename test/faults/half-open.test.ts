@@ -42,7 +42,7 @@ async function startPair(t: Test, timeouts: object): Promise<{ ill: Running; gat
       // Another API than the client's: what it does not stream is collected from a stream.
       other: { ...simulatedProviders(ill.origin).anthropic, timeouts },
     },
-    models: { spared: { targets: ['ill/lorem'], fallbacks: ['second'] }, second: 'well/lorem-3' },
+    models: { spared: { targets: ['ill/lorem-max'], fallbacks: ['second'] }, second: 'well/lorem-3' },
   }
   return { ill, gateway: await startGateway(t, { config }) }
 }
@@ -80,7 +80,7 @@ for (const betweenTokensMs of [1000, 2500]) {
     const { body } = await request(`${gateway.origin}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(chatOf('ill/lorem', true)),
+      body: JSON.stringify(chatOf('ill/lorem-max', true)),
     })
     let text = ''
     let isOver = false
@@ -104,7 +104,7 @@ for (const betweenTokensMs of [1000, 2500]) {
         else resolve(bytes.toString())
       })
     })
-    socket.send(JSON.stringify({ type: 'chat', id: 'a', request: chatOf('ill/lorem', true) }))
+    socket.send(JSON.stringify({ type: 'chat', id: 'a', request: chatOf('ill/lorem-max', true) }))
     t.match(JSON.parse(await ended), { type: 'error', outcome: 'stalled' })
     const chatTookMs = performance.now() - freezer.lastAtMs
     within(t, { tookMs: chatTookMs, lived: await lineOf(gateway, 'websocket') }, betweenTokensMs, 'WebSocket')
@@ -129,9 +129,9 @@ test('a provider that stands still from the start is given up at the limit of th
   t.equal((await ask('ill/lorem-1', false)).statusCode, 200, 'with a connection that is kept')
   ill.child.kill('SIGSTOP')
   const kinds = [
-    ['ill/lorem', true, firstTokenMs, 504],
-    ['ill/lorem', false, wholeMs, 504],
-    ['other/lorem', false, firstTokenMs, 504],
+    ['ill/lorem-max', true, firstTokenMs, 504],
+    ['ill/lorem-max', false, wholeMs, 504],
+    ['other/lorem-max', false, firstTokenMs, 504],
     ['spared', true, firstTokenMs, 200],
     ['spared', false, wholeMs, 200],
   ] as const

@@ -81,17 +81,22 @@ async function deploy(t: Test, threads = 1) {
     streams: { store: 'redis', tokenSecret: 'a-secret-of-all-nodes', graceMs: 60_000 },
     providers: { ...simulatedProviders(simulator.origin), quick: simulatedProviders(quick.origin).openai },
     models: {
-      coalesced: { targets: ['openai/lorem'], coalesce: true },
-      cached: { targets: ['openai/lorem'], cache: { ttlMs: 60_000 } },
-      both: { targets: ['openai/lorem'], coalesce: true, cache: { ttlMs: 60_000 } },
+      coalesced: { targets: ['openai/lorem-max'], coalesce: true },
+      cached: { targets: ['openai/lorem-max'], cache: { ttlMs: 60_000 } },
+      both: { targets: ['openai/lorem-max'], coalesce: true, cache: { ttlMs: 60_000 } },
     },
   })
   const places = [new Place(t, await freePort(), configOf), new Place(t, await freePort(), configOf)] as const
   await Promise.all(places.map((place) => place.start()))
-  const body = { model: 'openai/lorem', stream: true, max_tokens: TOKENS, messages: [{ role: 'user', content: 'Hi' }] }
+  const body = {
+    model: 'openai/lorem-max',
+    stream: true,
+    max_tokens: TOKENS,
+    messages: [{ role: 'user', content: 'Hi' }],
+  }
   const headers = { authorization: `Bearer ${KEY}` }
   const origins = places.map(({ origin }) => origin)
-  const whole = (await readStream({ nodes: origins, body: { ...body, model: 'quick/lorem' }, headers })).text
+  const whole = (await readStream({ nodes: origins, body: { ...body, model: 'quick/lorem-max' }, headers })).text
   t.equal(whole.split(' ').length, TOKENS)
   /** Half of them ask one node first, half the other. */
   const open = (count: number): Promise<Story>[] =>

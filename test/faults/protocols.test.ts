@@ -64,7 +64,7 @@ test('an upstream that dies before its first content gives a status, streamed or
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-after-accept', 'cut-after-head']) {
         for (const stream of [true, false]) {
-          const { status, text, line } = await ask(gateway, surface, `${provider}/lorem+fault=${fault}`, stream)
+          const { status, text, line } = await ask(gateway, surface, `${provider}/lorem-max+fault=${fault}`, stream)
           const name = `${surface.name} on ${provider}, ${fault}, stream ${stream}`
           t.equal(status, 502, name)
           t.type(JSON.parse(text), 'object', `${name}: the error is JSON`)
@@ -79,7 +79,7 @@ test('an upstream that dies in mid-stream gives an error frame and no end marker
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-mid-frame', 'cut-between-frames', 'cut-before-end']) {
-        const { status, text, line } = await ask(gateway, surface, `${provider}/lorem+fault=${fault}`, true)
+        const { status, text, line } = await ask(gateway, surface, `${provider}/lorem-max+fault=${fault}`, true)
         const name = `${surface.name} on ${provider}, ${fault}`
         t.equal(status, 200, name)
         t.match(text, surface.errorFrame, name)
@@ -95,10 +95,10 @@ test('an upstream that dies in mid-stream gives an error frame and no end marker
 test('a refusal of the upstream keeps its status and its Retry-After, in the envelope of the client', async (t) => {
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
-      const limited = await ask(gateway, surface, `${provider}/lorem+fault=status,429,7`, true)
+      const limited = await ask(gateway, surface, `${provider}/lorem-max+fault=status,429,7`, true)
       t.equal(limited.status, 429, `${surface.name} on ${provider}`)
       t.equal(limited.headers['retry-after'], '7', 'Retry-After is passed on')
-      const broken = await ask(gateway, surface, `${provider}/lorem+fault=status,500`, true)
+      const broken = await ask(gateway, surface, `${provider}/lorem-max+fault=status,500`, true)
       t.ok(broken.status >= 500, `${surface.name} on ${provider}: ${broken.status}`)
       t.equal(broken.line.outcome, 'rejected')
     }
@@ -116,9 +116,9 @@ test('a stalled upstream is timed out: 504 before content, in-band after it', as
   const gateway = await startGateway(t, { config: { providers } })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
-      const early = await ask(gateway, surface, `${provider}/lorem+fault=stall-head`, true)
+      const early = await ask(gateway, surface, `${provider}/lorem-max+fault=stall-head`, true)
       t.equal(early.status, 504, `${surface.name} on ${provider}`)
-      const late = await ask(gateway, surface, `${provider}-late/lorem+fault=stall,2`, true)
+      const late = await ask(gateway, surface, `${provider}-late/lorem-max+fault=stall,2`, true)
       t.equal(late.status, 200)
       t.match(late.text, surface.errorFrame)
       t.notOk(late.text.includes(surface.endMarker))

@@ -25,7 +25,7 @@ async function ask({ origin }: Running, content: string, fields: object = {}): P
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
-      model: 'openai/lorem',
+      model: 'openai/lorem-max',
       max_tokens: 5,
       messages: [{ role: 'user', content }],
       ...fields,
@@ -57,7 +57,7 @@ for (const fault of ['throw', 'exit', 'oom', 'loop']) {
     const { pid } = gateway
     // Inline, decoded already, and streaming all the while.
     const streams = Array.from({ length: STREAMS }, () =>
-      ask(gateway, 'Hi', { model: 'openai/lorem', stream: true, max_tokens: 500 }),
+      ask(gateway, 'Hi', { model: 'openai/lorem-max', stream: true, max_tokens: 500 }),
     )
     const small = Array.from({ length: 30 }, () => ask(gateway, 'Hi'))
     const large = Array.from({ length: 25 }, () => ask(gateway, LARGE))

@@ -49,7 +49,7 @@ export async function stream(gateway: Running, id: string, body: object = {}, ke
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, 'x-request-id': id },
     body: JSON.stringify({
-      ...{ model: 'openai/lorem', stream: true, max_tokens: 10_000 },
+      ...{ model: 'openai/lorem-max', stream: true, max_tokens: 10_000 },
       messages: [{ role: 'user', content: 'Go on' }],
       ...body,
     }),

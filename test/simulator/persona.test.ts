@@ -55,7 +55,8 @@ test('ends as the limits say', (t) => {
   t.equal(finish({ stop: ['c', 'b'] }), 'stop-sequence')
   t.equal(finish({ stop: ['c'], maxTokens: 1 }), 'length')
   t.equal(finish({ model: 'lorem', maxTokens: 4 }), 'length')
-  t.equal(finish({ model: 'lorem', maxTokens: 4, stop: ['sit'] }), 'stop-sequence')
+  t.equal(finish({ model: 'lorem-max', maxTokens: 4 }), 'length')
+  t.equal(finish({ model: 'lorem-max', maxTokens: 4, stop: ['sit'] }), 'stop-sequence')
   t.equal(finish({ model: 'lorem' }), 'stop')
   t.end()
 })
@@ -63,6 +64,20 @@ test('ends as the limits say', (t) => {
 test('the earliest stop sequence wins, even across tokens', (t) => {
   const { text, stopSequence } = perform(request({ stop: ['c', 'a b', ' b'] }), OPTIONS)
   t.same([text.join(''), stopSequence], ['', 'a b'])
+  t.end()
+})
+
+test('a cap is a ceiling and no length, except where the name of the model says so', (t) => {
+  const length = (model: string, maxTokens: number | null) =>
+    perform(request({ model, maxTokens }), OPTIONS).text.length
+  t.same(
+    ['lorem', 'lorem-20', 'lorem-max'].map((model) => [null, 3, 16_384].map((cap) => length(model, cap))),
+    [
+      [10, 3, 10],
+      [20, 3, 20],
+      [10, 3, 16_384],
+    ],
+  )
   t.end()
 })
 

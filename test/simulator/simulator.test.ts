@@ -53,7 +53,7 @@ test('takes bodies of many packets', async (t) => {
 
 test('sends a stream far larger than any buffer, whole', async (t) => {
   const { origin } = await startSimulator(t)
-  const got = await post(`${origin}/api/chat`, { ...chat('lorem'), options: { num_predict: 60_000 } })
+  const got = await post(`${origin}/api/chat`, { ...chat('lorem-max'), options: { num_predict: 60_000 } })
   const lines = ndjsonObjects(got.text)
   t.equal(lines.length, 60_001)
   t.match(lines.at(-1), { done: true, eval_count: 60_000 })
@@ -64,7 +64,7 @@ test('counts a stream that the peer closes as aborted and plays it no further', 
   const abort = new AbortController()
   const options = {
     method: 'POST',
-    body: JSON.stringify({ ...chat('lorem'), options: { num_predict: 100_000 } }),
+    body: JSON.stringify({ ...chat('lorem-max'), options: { num_predict: 100_000 } }),
     signal: abort.signal,
   }
   const response = await fetch(`${origin}/api/chat`, options)

@@ -7,7 +7,7 @@ import WebSocket from 'ws'
 import { type Random } from '../helpers/random.js'
 import { openRaw, post } from '../helpers/raw-http.js'
 
-const SOUND = ['openai/lorem', 'anthropic/lorem', 'google/echo', 'ollama/lorem', 'both'] as const
+const SOUND = ['openai/lorem-max', 'anthropic/lorem-max', 'google/echo', 'ollama/lorem-max', 'both'] as const
 /** Faults of the simulator, by its models' names. */
 const FAULTS = [
   ...['status,500', 'status,429,1', 'status,401', 'html', 'cut-after-accept', 'cut-after-head', 'cut-mid-frame,3'],
@@ -99,7 +99,7 @@ export class Clients {
   }
 
   #askForTrouble(): Promise<void> {
-    const model = `${this.#random.pick(FAULTY_PROVIDERS)}/lorem+fault=${this.#random.pick(FAULTS)}`
+    const model = `${this.#random.pick(FAULTY_PROVIDERS)}/lorem-max+fault=${this.#random.pick(FAULTS)}`
     return this.#ask(model, this.#random.below(2) < 1, 'Hi')
   }
 

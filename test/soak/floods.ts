@@ -101,7 +101,7 @@ async function listen({ origin }: Running, untilMs: number): Promise<number[]> {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-api-key': KEY },
     body: JSON.stringify({
-      model: 'openai/lorem',
+      model: 'openai/lorem-max',
       stream: true,
       max_tokens: 100_000,
       messages: [{ role: 'user', content: 'Hi' }],

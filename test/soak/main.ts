@@ -63,7 +63,7 @@ function configOf(simulator: Running, round: number): object {
     // A machine that is short of processors for other reasons shall not cost requests here.
     limits: { concurrency: 2000 + round, shed: { lagMs: null } },
     providers: Object.fromEntries(providers),
-    models: { both: { targets: ['openai/lorem', 'anthropic/lorem'], hedge: { afterMs: 500 } } },
+    models: { both: { targets: ['openai/lorem-max', 'anthropic/lorem-max'], hedge: { afterMs: 500 } } },
   }
 }
 

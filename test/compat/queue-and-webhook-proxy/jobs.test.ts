@@ -158,7 +158,7 @@ test('row 29: webhooks on completion and failure, signed, tried again', async (t
   t.match(await client.until(id, ({ webhook }) => webhook?.state === 'delivered'), { webhook: { attempts: 1 } })
 
   const failed = await client.post({
-    model: 'openai/lorem+fault=status,400',
+    model: 'openai/lorem-max+fault=status,400',
     messages: MESSAGES,
     webhookUrl: receiver.url,
   })

@@ -147,7 +147,7 @@ test('without its PostgreSQL a gateway starts with the keys of its snapshot, say
 
   while ((await statusOf(short, '/v1/models', secret)) === 200) await new Promise((resolve) => setTimeout(resolve, 50))
   const headers = { 'content-type': 'application/json', 'x-api-key': secret ?? '', 'anthropic-version': '2023-06-01' }
-  const body = JSON.stringify({ model: 'sim/lorem', max_tokens: 8, messages: [{ role: 'user', content: 'hi' }] })
+  const body = JSON.stringify({ model: 'sim/lorem-max', max_tokens: 8, messages: [{ role: 'user', content: 'hi' }] })
   const refused = await fetch(`${short.origin}/v1/messages`, { method: 'POST', headers, body })
   t.equal(refused.status, 503)
   t.ok(refused.headers.get('retry-after'))
@@ -164,7 +164,7 @@ test('without its PostgreSQL a gateway starts with the keys of its snapshot, say
 
 async function chatStatus({ origin }: Running, key: string | null): Promise<number> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
-  const body = JSON.stringify({ model: 'sim/lorem', max_tokens: 8, messages: [{ role: 'user', content: 'hi' }] })
+  const body = JSON.stringify({ model: 'sim/lorem-max', max_tokens: 8, messages: [{ role: 'user', content: 'hi' }] })
   const answer = await fetch(`${origin}/v1/chat/completions`, { method: 'POST', headers, body })
   await answer.text()
   return answer.status

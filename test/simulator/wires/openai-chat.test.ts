@@ -58,7 +58,7 @@ test('gives a whole answer with exact usage', async (t) => {
   })
 })
 
-test('lorem is as long as asked, the same each time, and then ends by length', async (t) => {
+test('lorem is as long as its name says, the same each time, and a cap below that ends it by length', async (t) => {
   const { origin } = await startSimulator(t, { defaultTokens: 7 })
   const url = `${origin}/v1/chat/completions`
   const first = await post(url, { model: 'lorem', messages, max_completion_tokens: 3 })
