@@ -328,6 +328,8 @@ export type TargetConfig = {
   readonly thinking?: boolean | null
   /** Size of its model's context; absent or null: unknown. */
   readonly contextTokens?: number | null
+  /** The most output tokens of one answer of its model; absent or null: not given. */
+  readonly maxOutputTokens?: number | null
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'

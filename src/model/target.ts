@@ -13,6 +13,8 @@ export type Target = {
   readonly thinks?: boolean
   /** Size of its model's context; absent where it is unknown. */
   readonly contextTokens?: number
+  /** The most output tokens of one answer of its model; absent where the configuration does not say it. */
+  readonly maxOutputTokens?: number
   /** Provider-specific fields set on every request, from the provider's or model's configuration. */
   readonly extraBody: JsonObject
 }

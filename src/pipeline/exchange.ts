@@ -6,6 +6,7 @@ import { type BudgetSet } from '../accounts/budgets/types.js'
 import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
+import { type Target } from '../model/target.js'
 import { type DecodedRequest } from '../protocols/contract/request-task.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
@@ -23,6 +24,14 @@ export type Watching = {
   /** The log has its first reader; it may be another exchange's. */
   followed(): void
   settled(ending: Ending): void
+}
+
+/** A cap below one that a target has rejected, for this request. */
+export type AcceptedCap = { readonly target: Target; readonly tokens: number; readonly tries: number }
+
+/** What this target accepts of the request; null if it has rejected no cap. */
+export function acceptedBy({ accepted }: ExchangeView, { provider, model }: Target): AcceptedCap | null {
+  return accepted?.target.provider === provider && accepted.target.model === model ? accepted : null
 }
 
 /** The part of an attempt that the exchange may stop. */
@@ -45,7 +54,7 @@ type Writes = {
   defaults: 'prompt'
   recall: 'own'
   count: 'decoded'
-  dispatch: 'budgets' | 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
+  dispatch: 'budgets' | 'accepted' | 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
   attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs' | 'costNano' | 'unpricedAttempts'
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
   operator: 'cancelledBy' | 'watches'
@@ -83,6 +92,8 @@ export class Exchange implements ExchangeHandle, Placed {
   own: OwnAnswer | null = null
   /** Those that hold for it; null for none. */
   budgets: BudgetSet | null = null
+  /** The most output that the last target accepts of this request; null while none has rejected a cap. */
+  accepted: AcceptedCap | null = null
   /** The attempt that answers, or the last one. */
   current: AttemptView = NO_ATTEMPT
   attempts = 0

@@ -18,8 +18,10 @@ export function openPriceBook({ table, ...prices }: PricesConfig, matchesGlob: M
   return table === null ? null : new PriceBook(prices, table, matchesGlob)
 }
 
+/** What is known of one model. */
+type Known = { readonly periods: readonly Period[]; readonly maxOutputTokens: number | null }
 /** A price of the configuration, and the glob of its targets. */
-type OwnPrice = { readonly target: string; readonly periods: readonly Period[] }
+type OwnPrice = Known & { readonly target: string }
 
 export class PriceBook {
   readonly #table: PriceTable
@@ -27,14 +29,17 @@ export class PriceBook {
   readonly #default: Rates | null
   readonly #matchesGlob: MatchesGlob
   /** By provider, then by model. */
-  readonly #known = new Map<string, Map<string, readonly Period[] | null>>()
+  readonly #known = new Map<string, Map<string, Known | null>>()
   #knownCount = 0
   /** Whether a target without a price is not to be used. */
   readonly isPriceRequired: boolean
 
   constructor(prices: Omit<PricesConfig, 'table'>, table: PriceTable, matchesGlob: MatchesGlob) {
     this.#table = table
-    this.#own = Object.entries(prices.models).map(([target, price]) => ({ target, periods: [always(ratesOf(price))] }))
+    this.#own = Object.entries(prices.models).map(([target, price]) => {
+      const { maxOutputTokens = null } = price
+      return { target, periods: [always(ratesOf(price))], maxOutputTokens }
+    })
     this.#default = prices.unknown === 'default' && prices.default !== null ? ratesOf(prices.default) : null
     this.isPriceRequired = prices.unknown === 'reject'
     this.#matchesGlob = matchesGlob
@@ -47,11 +52,16 @@ export class PriceBook {
 
   /** The rates at that time, in Unix ms; null if no price is known. */
   find(target: Priced, atMs: number): Rates | null {
-    const periods = this.#periodsOf(target)
-    return (periods === null ? null : ratesAt(periods, atMs)) ?? this.#default
+    const known = this.#knownOf(target)
+    return (known === null ? null : ratesAt(known.periods, atMs)) ?? this.#default
   }
 
-  #periodsOf(target: Priced): readonly Period[] | null {
+  /** The most output tokens of one answer; null if that is not known. */
+  maxOutputOf(target: Priced): number | null {
+    return this.#knownOf(target)?.maxOutputTokens ?? null
+  }
+
+  #knownOf(target: Priced): Known | null {
     const known = this.#known.get(target.provider)?.get(target.model)
     if (known !== undefined) return known
     const found = this.#search(target)
@@ -59,37 +69,38 @@ export class PriceBook {
       this.#known.clear()
       this.#knownCount = 0
     }
-    const ofProvider = this.#known.get(target.provider) ?? new Map<string, readonly Period[] | null>()
+    const ofProvider = this.#known.get(target.provider) ?? new Map<string, Known | null>()
     ofProvider.set(target.model, found)
     this.#known.set(target.provider, ofProvider)
     this.#knownCount += 1
     return found
   }
 
-  #search({ provider, model, list }: Priced): readonly Period[] | null {
+  #search({ provider, model, list }: Priced): Known | null {
     const name = `${provider}/${model}`
     const own = this.#own.find((price) => this.#matchesGlob(price.target, name))
-    if (own !== undefined) return own.periods
-    return list === null ? null : this.#searchList(list, model)
+    const listed = list === null ? null : this.#searchList(list, model)
+    if (own === undefined) return listed
+    return { periods: own.periods, maxOutputTokens: own.maxOutputTokens ?? listed?.maxOutputTokens ?? null }
   }
 
-  #searchList(list: string, model: string): readonly Period[] | null {
+  #searchList(list: string, model: string): Known | null {
     const { lists } = this.#table
     const found = Object.hasOwn(lists, list) ? lists[list] : undefined
     if (found === undefined) return null
     const row = findRow(found.rows, model)
-    if (row !== null) return row.periods
+    if (row !== null) return row
     for (const fallback of found.fallbacks) {
       const rows = Object.hasOwn(lists, fallback) ? lists[fallback]?.rows : undefined
       const other = rows === undefined ? null : findRow(rows, model)
-      if (other !== null) return other.periods
+      if (other !== null) return other
     }
     return null
   }
 }
 
 /** The first row that matches the name, or the name with its date in the other form that vendors use. */
-function findRow(rows: readonly PriceRow[], model: string): PriceRow | null {
+export function findRow(rows: readonly PriceRow[], model: string): PriceRow | null {
   const dashed = model.replace(DATE, '-$1-$2-$3')
   return rows.find(({ match }) => matches(match, model)) ?? rows.find(({ match }) => matches(match, dashed)) ?? null
 }

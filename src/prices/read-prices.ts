@@ -4,6 +4,8 @@
 //   { "id": "claude-sonnet-4-5", "match": { "starts_with": "claude-sonnet-4-5" },
 //     "prices": { "input_mtok": { "base": 3, "tiers": [{ "start": 200000, "price": 6 }] }, "output_mtok": 15, ... } }
 //
+// Sluice's own list has `max_output` for each model besides, the most output tokens of one answer.
+//
 // Units that are not tokens or requests (hours of audio, pages, searches) are not read: such costs are unknown to the gateway.
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 import {
@@ -64,7 +66,8 @@ function readRow(model: JsonValue): PriceRow | null {
   const periods = (Array.isArray(prices) ? prices : [{ prices: prices ?? null }]).flatMap(
     (each) => readPeriod(each) ?? [],
   )
-  return match === null || periods.length === 0 ? null : { model: model.id, match, periods }
+  const maxOutputTokens = readNumber(model.max_output, Number.MAX_SAFE_INTEGER)
+  return match === null || periods.length === 0 ? null : { model: model.id, match, periods, maxOutputTokens }
 }
 
 function readMatch(value: JsonValue | undefined): Match | null {

@@ -47,6 +47,8 @@ export type PriceRow = {
   readonly match: Match
   /** The last that is valid counts. */
   readonly periods: readonly Period[]
+  /** The most output tokens of one answer; null if the list does not say it. */
+  readonly maxOutputTokens: number | null
 }
 
 /** The prices of one vendor. */
@@ -70,6 +72,8 @@ export type Price = {
   readonly cacheWrite?: number
   readonly reasoning?: number
   readonly request?: number
+  /** The most output tokens of one answer. */
+  readonly maxOutputTokens?: number
 }
 
 /** What becomes of a request to a target without a price: it is served, its target is not used, or it is priced by default. */

@@ -234,7 +234,8 @@ export class Router {
   #place({ model, label }: Pick<Place, 'model' | 'label'>, configured?: TargetConfig): Place {
     const thinks = configured?.thinking ?? thinksByName(model, this.#thinkingNames)
     const contextTokens = configured?.contextTokens ?? undefined
-    return { model, label, extraBody: configured?.extraBody ?? NO_EXTRA, thinks, contextTokens }
+    const maxOutputTokens = configured?.maxOutputTokens ?? undefined
+    return { model, label, extraBody: configured?.extraBody ?? NO_EXTRA, thinks, contextTokens, maxOutputTokens }
   }
 }
 
@@ -244,10 +245,11 @@ type Place = {
   readonly extraBody: JsonObject
   readonly thinks: boolean | undefined
   readonly contextTokens: number | undefined
+  readonly maxOutputTokens: number | undefined
 }
 
 function targetOf(provider: ProviderConfig, providerIndex: number, place: Place): RouteTarget {
-  const { model, label, extraBody, thinks, contextTokens } = place
+  const { model, label, extraBody, thinks, contextTokens, maxOutputTokens } = place
   const target: Target = {
     provider: provider.name,
     protocol: provider.protocol,
@@ -256,6 +258,7 @@ function targetOf(provider: ProviderConfig, providerIndex: number, place: Place)
     extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
     ...(thinks === undefined ? {} : { thinks }),
     ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
   }
   const { timeouts } = provider
   return { provider, providerIndex, target, label, weight: 1, slot: NO_SLOT, timeouts, hedge: null }

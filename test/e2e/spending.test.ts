@@ -1,6 +1,8 @@
 // Budgets of a started gateway with its account database: every way of asking is paid from them, and one that is used up ends its stream as the
 // client's API ends it, and refuses what follows.
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo } from 'node:net'
 import { type Test, test } from 'tap'
 import WebSocket from 'ws'
 import { type JsonObject } from '../../src/model/json.js'
@@ -162,4 +164,56 @@ test('a stream ends where its budget ends, and what follows is refused', async (
   t.match(await refused.json(), {
     error: { type: 'insufficient_quota', message: /key:small:month:tokens .* It resets at / },
   })
+})
+
+/** A provider whose model writes at most so much, and that rejects every request for more. */
+async function smallProvider(t: Test, most: number) {
+  const caps: (number | null)[] = []
+  const server = createServer(async (req, res) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of req) chunks.push(chunk as Buffer)
+    const asked = JSON.parse(Buffer.concat(chunks).toString()) as {
+      max_tokens?: number
+      max_completion_tokens?: number
+    }
+    const cap = asked.max_completion_tokens ?? asked.max_tokens ?? null
+    caps.push(cap)
+    const isRejected = cap !== null && cap > most
+    const message = `max_tokens is too large: ${cap}. This model supports at most ${most} completion tokens.`
+    const choice = { index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }
+    const usage = { prompt_tokens: 10, completion_tokens: 1000, total_tokens: 1010 }
+    const answer = { id: 'c', object: 'chat.completion', model: 'm', choices: [choice], usage }
+    res.writeHead(isRejected ? 400 : 200, { 'content-type': 'application/json' })
+    res.end(
+      JSON.stringify(isRejected ? { error: { message, type: 'invalid_request_error', param: 'max_tokens' } } : answer),
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => void server.close())
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+  return { caps, providers: { small: { protocol: 'openai-chat', baseUrl, apiKey: 'of-the-upstream' } } }
+}
+
+test('a key with a budget can use a model that writes less than what is reserved, and never more than is left', async (t) => {
+  const { caps, providers } = await smallProvider(t, 4096)
+  const ground = await start(t, providers)
+  const key = await ground.createKey('app', { usd: 0.02 })
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, () => ground.post(CHAT, key, { model: 'small/m', messages: MESSAGES })),
+  )
+  const statuses = answers.map(({ status }) => status)
+  t.ok(statuses.includes(200), statuses.join(' '))
+  t.notOk(
+    statuses.some((status) => status !== 200 && status !== 429),
+    statuses.join(' '),
+  )
+  for (const answer of answers) await answer.text()
+  const { spent } = await ground.settled('key:app:month', 0)
+  t.ok(spent <= 0.02, String(spent))
+  caps.length = 0
+  const open = await ground.createKey('other', { usd: 5 })
+  t.equal((await ground.post(CHAT, open, { model: 'small/m', messages: MESSAGES })).status, 200)
+  t.ok(caps.at(-1) === 4096, `${caps}`)
+  t.equal((await ground.post(CHAT, open, { model: 'small/m', messages: MESSAGES, max_tokens: 9000 })).status, 200)
 })

@@ -47,6 +47,7 @@ export type RigOptions = {
   readonly targetSlots?: number
   /** Of every target's model. */
   readonly contextTokens?: number
+  readonly maxOutputTokens?: number
   readonly maxResponseBytes?: number
   readonly maxReaderLagBytes?: number
   readonly keyModels?: readonly string[]
@@ -116,6 +117,7 @@ export function createConfig(options: RigOptions): Config {
       weight: 1,
       concurrency: options.targetSlots ?? null,
       contextTokens: options.contextTokens ?? null,
+      maxOutputTokens: options.maxOutputTokens ?? null,
       extraBody: {},
     })),
     fallbacks: providers.slice(1).map((each) => `at-${each}`),

@@ -52,6 +52,18 @@ test('a price of the configuration precedes the list, the first that matches cou
   t.end()
 })
 
+test('the most output of a model is that of its own price, else of its row in the list', (t) => {
+  const model = { id: 'm', match: { equals: 'm' }, prices: { input_mtok: 1 }, max_output: 4096 }
+  const table = readPrices([{ id: 'vendor', models: [model] }], 'test')
+  const mostOf = (models: PricesConfig['models'], name = 'm') =>
+    openPriceBook({ ...BASE, table, models }, matchesGlob)?.maxOutputOf({ provider: 'p', model: name, list: 'vendor' })
+  t.equal(mostOf({}), 4096)
+  t.equal(mostOf({}, 'other'), null)
+  t.equal(mostOf({ 'p/m': { input: 1, output: 1 } }), 4096)
+  t.equal(mostOf({ 'p/*': { input: 1, output: 1, maxOutputTokens: 100 } }), 100)
+  t.end()
+})
+
 test('what is unknown has the default price, or none and is not to be used', (t) => {
   const fallback = { unknown: 'default', default: { input: 9, output: 9 } } as const
   t.equal(find(fallback, 'zzz'), 9_000_000)

@@ -153,6 +153,7 @@ function targetOf(place: { readonly provider: string; readonly model: string }, 
   if (typeof params.weight === 'number') target.weight = params.weight
   if (typeof params.max_parallel_requests === 'number') target.concurrency = params.max_parallel_requests
   if (typeof facts.max_input_tokens === 'number') target.contextTokens = facts.max_input_tokens
+  if (typeof facts.max_output_tokens === 'number') target.maxOutputTokens = facts.max_output_tokens
   const defaults = Object.entries(params).filter(([name]) => REQUEST_DEFAULTS.includes(name))
   const body = { ...Object.fromEntries(defaults), ...sectionOf(params, 'extra_body') }
   if (Object.keys(body).length > 0) target.extraBody = body

@@ -110,13 +110,13 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
     context.problems.add(at, 'must be provider/model')
     return []
   }
-  const { provider, model, weight, concurrency, thinking, contextTokens } = target
+  const { provider, model, weight, concurrency, thinking, contextTokens, maxOutputTokens } = target
   const usable = context.usable.get(provider)
   const own = toJsonObject(target.extraBody)
   // Merged here, at every depth, so that a later shallow merge cannot lose members of a nested object.
   if (usable !== undefined) {
     const extraBody = mergeUnder(usable.extraBody, own)
-    return [{ provider, model, weight, concurrency, extraBody, thinking, contextTokens }]
+    return [{ provider, model, weight, concurrency, extraBody, thinking, contextTokens, maxOutputTokens }]
   }
   const vendor = context.catalog.profiles.find((profile) => profile.name === provider)
   if (context.named.has(provider) || vendor !== undefined) {
@@ -135,5 +135,6 @@ function spellOut(text: string): Exclude<TargetEntry, string> | null {
   const slash = text.indexOf('/')
   if (slash < 1 || slash === text.length - 1) return null
   const [provider, model] = [text.slice(0, slash), text.slice(slash + 1)]
-  return { provider, model, weight: 1, concurrency: null, extraBody: {}, thinking: null, contextTokens: null }
+  const unknown = { thinking: null, contextTokens: null, maxOutputTokens: null }
+  return { provider, model, weight: 1, concurrency: null, extraBody: {}, ...unknown }
 }

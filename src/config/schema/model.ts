@@ -26,6 +26,10 @@ const Target = Type.Union(
         Type.Integer({ minimum: 1, maximum: 10_000_000 }),
         'Size of the context of its model: an answer that reports more input is charged by estimate; null if unknown.',
       ),
+      maxOutputTokens: nullable(
+        Type.Integer({ minimum: 1, maximum: 10_000_000 }),
+        'Most output tokens of one answer of its model, which a cap for a budget never exceeds; null for that of the price list, or for what the provider says when it rejects one.',
+      ),
     }),
   ],
   { description: 'A target: provider/model, or an object.' },

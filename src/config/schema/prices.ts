@@ -14,6 +14,13 @@ export const Price = section('What a model costs.', {
   ),
   reasoning: Type.Optional(dollars('Dollars for a million output tokens of reasoning; by default those of output.')),
   request: Type.Optional(dollars('Dollars for a thousand requests, besides the tokens; by default none.')),
+  maxOutputTokens: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 10_000_000,
+      description: 'Most output tokens of one answer of the model; by default those of the list.',
+    }),
+  ),
 })
 
 export type Price = Static<typeof Price>

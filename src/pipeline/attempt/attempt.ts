@@ -18,7 +18,7 @@ import { AttemptState } from '../attempt-state.js'
 import { FirstContentGate } from '../delivery/first-content-gate.js'
 import { startKeepalive } from '../delivery/keepalive.js'
 import { TokenTiming } from '../delivery/token-timing.js'
-import { type ExchangeIn } from '../exchange.js'
+import { acceptedBy, type ExchangeIn } from '../exchange.js'
 import { createRelay } from '../relay/choose.js'
 import { type Relay, type RelayOptions } from '../relay/types.js'
 import { type Hold } from '../spending/hold.js'
@@ -47,6 +47,7 @@ export class Attempt implements CallHandler {
   readonly #outlet: AttemptOutlet
   #relay: Relay | null = null
   #refusal: Refusal | null = null
+  #outputCap: number | null = null
   #asksStream = false
   #hasRun = false
 
@@ -74,6 +75,11 @@ export class Attempt implements CallHandler {
     this.#state.hold = hold
   }
 
+  /** The gateway's own cap on each answer, of the body that was made last; null for none. */
+  get outputCap(): number | null {
+    return this.#outputCap
+  }
+
   /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
   encode(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     this.#exchange.startAttempt(this.#state)
@@ -90,6 +96,9 @@ export class Attempt implements CallHandler {
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay/collect.ts.
     const { asksStream } = facts.raw ?? facts.endpoint ?? {}
     this.#asksStream = asksStream ?? (facts.stream || wireOf(request.surface) !== target.protocol)
+    const accepted = acceptedBy(exchange, target)?.tokens ?? null
+    const cap = lowest(this.#state.hold?.cap ?? null, request.key.token?.maxOutputTokens ?? null)
+    this.#outputCap = cap === null ? null : lowest(cap, accepted)
     return context.offload.encode({
       surfaceId: request.surface.id,
       body: exchange.body,
@@ -100,7 +109,7 @@ export class Attempt implements CallHandler {
       target,
       prompt: exchange.prompt,
       attachments: exchange.attachments?.known ?? null,
-      outputCap: lowest(this.#state.hold?.cap ?? null, request.key.token?.maxOutputTokens ?? null),
+      outputCap: this.#outputCap,
       upstreamStream: this.#asksStream,
     })
   }

@@ -2,6 +2,7 @@
 // computed where prices are off, and nothing for a caller's own key.
 import { NO_USAGE, type Usage } from '../../model/usage.js'
 import { addCosts, costOf } from '../../prices/cost.js'
+import { type Priced } from '../../prices/price-book.js'
 import { type Rates } from '../../prices/types.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type AttemptState } from '../attempt-state.js'
@@ -62,11 +63,18 @@ export function lacksPrice(exchange: ExchangeView, routed: RouteTarget): boolean
 }
 
 /** The price of a target now; null if none is known. */
-export function ratesFor({ context }: ExchangeView, { target, provider }: RouteTarget): Rates | null {
+export function ratesFor({ context }: ExchangeView, routed: RouteTarget): Rates | null {
   const { prices, clock } = context
-  if (prices === null) return null
-  const priced = { provider: target.provider, model: target.model, list: provider.priceList ?? null }
-  return prices.find(priced, clock.unixSec() * MS_PER_SEC)
+  return prices === null ? null : prices.find(pricedOf(routed), clock.unixSec() * MS_PER_SEC)
+}
+
+/** The most output tokens of one answer of a target, as the configuration or the price list says; null if neither does. */
+export function maxOutputOf({ context }: ExchangeView, routed: RouteTarget): number | null {
+  return routed.target.maxOutputTokens ?? context.prices?.maxOutputOf(pricedOf(routed)) ?? null
+}
+
+function pricedOf({ target, provider }: RouteTarget): Priced {
+  return { provider: target.provider, model: target.model, list: provider.priceList ?? null }
 }
 
 function spentOf(exchange: ExchangeView, state: AttemptState, usage: Usage): Spent {

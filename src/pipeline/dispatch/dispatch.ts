@@ -20,7 +20,7 @@ import { routeEndpoint } from './endpoint-route.js'
 import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { hashPrefix } from './prompt-prefix.js'
-import { budgetsFor } from './reserve.js'
+import { budgetsFor, hasRejectedCap } from './reserve.js'
 import { routeResource } from './resource-route.js'
 
 /** The result of one pass over targets: an answer, no target available (null), or the failure of the last one. */
@@ -119,7 +119,10 @@ async function tryEach(
       const { failure } = passed
       // A body that was lost with its worker cannot be sent again.
       if (exchange.isEnded || exchange.body.length === 0 || failure === exchange.attachments?.refusal) throw failure
-      if (hasRefusedThinking(exchange, decoded, { routed, failure })) {
+      const isCured =
+        hasRefusedThinking(exchange, decoded, { routed, failure }) ||
+        hasRejectedCap(exchange, decoded, { attempt, routed, failure })
+      if (isCured) {
         passed = before
         at -= 1
         continue

@@ -5,18 +5,24 @@ import { GatewayError } from '../../errors.js'
 import { type Target, targetName } from '../../model/target.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
+import { type Attempt } from '../attempt/attempt.js'
 import { type PipelineContext } from '../context.js'
-import { costsNothing, ratesFor } from '../delivery/cost.js'
-import { type ExchangeView } from '../exchange.js'
+import { costsNothing, maxOutputOf, ratesFor } from '../delivery/cost.js'
+import { acceptedBy, type ExchangeIn, type ExchangeView } from '../exchange.js'
 import { amountFor, boundOf, payableOutput } from '../spending/bound.js'
 import { trustedUserOf } from '../spending/end-user.js'
 import { Hold } from '../spending/hold.js'
 import { Learned, type ModelUse } from '../spending/learned.js'
+import { readRefusedCap } from '../spending/refused-cap.js'
 
 /** Less than this is no answer; it is also the least that a provider's API accepts as a cap. */
 const LEAST_OUTPUT = 16
 /** No model writes more in one answer: a greater cap of a client must not hold all of a budget. */
 const MOST_OUTPUT = 131_072
+/** No model has a larger context. */
+const MOST_CONTEXT = 10_000_000
+/** Caps that one target may reject of one request: half of the last one, where it does not say what it accepts. */
+const MOST_TRIES = 4
 /** What runs unseen is capped by what is reserved for it, so it gets more than usual, and never so little that a long answer is cut. */
 const UNSEEN_FACTOR = 4
 const LEAST_UNSEEN = 16_384
@@ -61,7 +67,7 @@ export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: Rout
   const use = (exchange.context.budgets?.learned ?? new Learned()).of(target)
   const estimatedTokens = exchange.decoded?.estimatedTokens ?? 0
   const bound = boundOf(rates, Math.ceil(estimatedTokens * use.inputRatio))
-  const output = outputOf(exchange, use, target)
+  const output = outputOf(exchange, routed, { use, inputTokens: bound.inputTokens })
   const { least, wanted } = output
   const holdOf = (granted: Reserved): Hold => {
     if (granted.refused) throw refusal(granted)
@@ -81,12 +87,18 @@ type Output = {
   readonly answers: number
   /** The client's, on each answer. */
   readonly clientCap: number
+  /** The target rejects a greater one. */
+  readonly mostCap: number
   /** What it costs can be counted while it runs. */
   readonly isVisible: boolean
 }
 
+type Known = { readonly use: ModelUse; readonly inputTokens: number }
+
 /** Of all answers together. */
-function outputOf({ decoded, context, request }: ExchangeView, use: ModelUse, target: Target): Output {
+function outputOf(exchange: ExchangeView, routed: RouteTarget, known: Known): Output {
+  const { decoded, context, request } = exchange
+  const { target } = routed
   const facts = decoded?.facts
   if (facts === undefined || facts.endpoint?.isText === false) return NO_OUTPUT
   const answers = facts.answers ?? 1
@@ -97,13 +109,34 @@ function outputOf({ decoded, context, request }: ExchangeView, use: ModelUse, ta
   const isThinking = hidesThinking(context, target)
   const isVisible = isStream && answers === 1 && !isThinking
   const tokenCap = request.key.token?.maxOutputTokens ?? MOST_OUTPUT
-  const most = Math.min(clientCap, tokenCap, target.contextTokens ?? MOST_OUTPUT, MOST_OUTPUT)
-  const unseen = Math.max(use.usualOutput * UNSEEN_FACTOR, isThinking ? LEAST_THOUGHT : LEAST_UNSEEN)
-  const usual = isVisible ? use.usualOutput : unseen
-  // What runs unseen can use all of the cap that the client has set.
-  const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(most, usual) : most
+  const { most: modelMost, mostCap } = limitsOf(exchange, routed, known)
+  const most = Math.min(clientCap, tokenCap, modelMost)
+  const { usualOutput } = known.use
+  const unseen = Math.max(usualOutput * UNSEEN_FACTOR, isThinking ? LEAST_THOUGHT : LEAST_UNSEEN)
+  const usual = isVisible ? usualOutput : Math.min(unseen, mostCap)
+  // What runs unseen can use all of the cap that the client has set, or of what the target accepts.
+  const wanted = isVisible || facts.maxOutputTokens === null ? Math.min(most, usual) : Math.min(most, mostCap)
   const least = Math.min(clientCap, LEAST_OUTPUT)
-  return { least: least * answers, wanted: wanted * answers, answers, clientCap, isVisible }
+  return { least: least * answers, wanted: wanted * answers, answers, clientCap, mostCap, isVisible }
+}
+
+type OutputLimits = {
+  /** Of one answer. */
+  readonly most: number
+  /** A cap that the target accepts; never above `most`. */
+  readonly mostCap: number
+}
+
+/** As the configuration, the price list and what the provider has rejected so far say. */
+function limitsOf(exchange: ExchangeView, routed: RouteTarget, { use, inputTokens }: Known): OutputLimits {
+  const { target } = routed
+  const context = Math.min(target.contextTokens ?? MOST_CONTEXT, use.context ?? MOST_CONTEXT)
+  const modelMost = Math.min(maxOutputOf(exchange, routed) ?? MOST_OUTPUT, use.mostOutput ?? MOST_OUTPUT)
+  const most = Math.min(modelMost, context, MOST_OUTPUT)
+  // Providers reject a cap that does not fit into the context behind the input. The bound of the input is often above what they count.
+  const room = Math.max(context - inputTokens, Math.floor(context / 2))
+  const accepted = acceptedBy(exchange, target)?.tokens ?? MOST_OUTPUT
+  return { most, mostCap: Math.min(most, room, use.mostCap ?? MOST_OUTPUT, accepted) }
 }
 
 /** Of what is thought nothing can be counted before the end. */
@@ -113,17 +146,42 @@ function hidesThinking({ dialects }: PipelineContext, target: Target): boolean {
 
 const NO_OUTPUT: Output = Object.freeze({
   ...{ least: 0, wanted: 0, answers: 1 },
-  ...{ clientCap: 0, isVisible: false },
+  ...{ clientCap: 0, mostCap: 0, isVisible: false },
 })
 
 /**
  * The cap to send for each answer; null for none. A stream with all that it wanted is counted while it runs, and needs no cap that its
  * client has not set.
  */
-function capOf({ wanted, answers, clientCap, isVisible }: Output, payable: number): number | null {
+function capOf({ wanted, answers, clientCap, mostCap, isVisible }: Output, payable: number): number | null {
   if (isVisible && payable >= wanted) return null
-  const cap = Math.floor(payable / answers)
+  const cap = Math.min(Math.floor(payable / answers), mostCap)
   return cap < clientCap ? cap : null
+}
+
+export type Rejected = {
+  readonly attempt: Attempt | null
+  readonly routed: RouteTarget
+  readonly failure: GatewayError
+}
+
+/**
+ * The target has rejected the gateway's own cap because its model writes less, or has less room: that is remembered, and the same request
+ * is sent again with a cap that it accepts. False where the cap was the client's.
+ */
+export function hasRejectedCap(
+  exchange: ExchangeIn<'dispatch'>,
+  { facts }: DecodedRequest,
+  { attempt, routed, failure }: Rejected,
+): boolean {
+  const sent = attempt?.outputCap ?? null
+  if (sent === null || sent >= (facts.maxOutputTokens ?? Number.POSITIVE_INFINITY)) return false
+  const refused = readRefusedCap(failure.data, sent)
+  const tries = acceptedBy(exchange, routed.target)?.tries ?? 0
+  if (refused === null || tries >= MOST_TRIES) return false
+  exchange.context.budgets?.learned.of(routed.target).noteRefusedCap(refused)
+  exchange.accepted = { target: routed.target, tokens: refused.next, tries: tries + 1 }
+  return true
 }
 
 /** What is reserved cannot be told, or not be written down. */

@@ -1,6 +1,8 @@
 // What this event loop has learned of models from the counts of their providers, so that a reservation is neither too small nor a worst
 // case that starves everyone else. A fixed memory: 400 bytes a model, for as many models as a gateway has.
+
 import { Quantile } from './quantile.js'
+import { type RefusedCap } from './refused-cap.js'
 
 /** Names that clients invent do not fill the memory. */
 const MAX_TARGETS = 512
@@ -24,6 +26,9 @@ export class ModelUse {
   readonly #input = new Quantile(...RATIO)
   readonly #output = new Quantile(...OUTPUT)
   readonly #perByte = new Quantile(...PER_BYTE)
+  #mostOutput: number | null = null
+  #context: number | null = null
+  #mostCap: number | null = null
 
   /** At most so many tokens are counted for each one that was estimated. Never below 1. */
   get inputRatio(): number {
@@ -40,6 +45,28 @@ export class ModelUse {
     return Math.max(TOKENS_PER_BYTE, this.#perByte.above(BOUND) ?? TOKENS_PER_BYTE)
   }
 
+  /** One answer has no more output tokens, as the provider has said; null if it has not. */
+  get mostOutput(): number | null {
+    return this.#mostOutput
+  }
+
+  /** Tokens of its context, as the provider has said; null if it has not. */
+  get context(): number | null {
+    return this.#context
+  }
+
+  /** A greater cap is rejected, whatever the model can write; null if none was. */
+  get mostCap(): number | null {
+    return this.#mostCap
+  }
+
+  /** The provider has rejected a cap on the output. */
+  noteRefusedCap({ modelMost, context, next }: RefusedCap): void {
+    if (modelMost !== null) this.#mostOutput = modelMost
+    else if (context !== null) this.#context = context
+    else this.#mostCap = next
+  }
+
   noteInput(counted: number, estimated: number): void {
     if (estimated > 0) this.#input.note(counted / estimated)
   }
@@ -47,6 +74,8 @@ export class ModelUse {
   /** `bytes`: of the content that was seen; 0 where they are not known. */
   noteOutput(tokens: number, bytes: number): void {
     this.#output.note(tokens)
+    // What it has counted corrects what it has said.
+    if (this.#mostOutput !== null && tokens > this.#mostOutput) this.#mostOutput = tokens
     if (bytes >= MIN_BYTES) this.#perByte.note(tokens / bytes)
   }
 }

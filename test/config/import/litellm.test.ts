@@ -32,7 +32,7 @@ test('deployments of one name are targets of one model, and those with the same 
       deployment(
         'bare',
         { model: 'gpt-4o', api_key: 'os.environ/KEY_A', stream_timeout: 5 },
-        { max_input_tokens: 9000 },
+        { max_input_tokens: 9000, max_output_tokens: 500 },
       ),
       deployment('claude', { model: 'anthropic/claude-opus-4-8' }),
     ],
@@ -54,7 +54,7 @@ test('deployments of one name are targets of one model, and those with the same 
       timeouts: { totalMs: 30_000 },
     },
     bare: {
-      targets: [{ provider: 'openai', model: 'gpt-4o', contextTokens: 9000 }],
+      targets: [{ provider: 'openai', model: 'gpt-4o', contextTokens: 9000, maxOutputTokens: 500 }],
       timeouts: { firstTokenMs: 5000 },
     },
     claude: { targets: [{ provider: 'anthropic', model: 'claude-opus-4-8' }] },

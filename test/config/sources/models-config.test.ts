@@ -29,7 +29,7 @@ test('provider -> model -> default options becomes models with these options', a
     coalesce: false,
     cache: null,
   }
-  const plain = { weight: 1, concurrency: null, thinking: null, contextTokens: null }
+  const plain = { weight: 1, concurrency: null, thinking: null, contextTokens: null, maxOutputTokens: null }
   const ollama = { keep_alive: '30m', options: { num_ctx: 8192 }, temperature: 0.7 }
   t.same(models, [
     {

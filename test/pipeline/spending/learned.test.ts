@@ -48,3 +48,16 @@ test('names that clients invent do not fill the memory', (t) => {
   t.not(learned.of(TARGET), first)
   t.end()
 })
+
+test('what a provider says of caps is known of its model, and corrected by what it counts', (t) => {
+  const use = new Learned().of(TARGET)
+  t.same([use.mostOutput, use.context, use.mostCap], [null, null, null])
+  use.noteRefusedCap({ modelMost: 4096, context: null, next: 4096 })
+  use.noteRefusedCap({ modelMost: null, context: 8192, next: 100 })
+  use.noteRefusedCap({ modelMost: null, context: null, next: 2048 })
+  t.same([use.mostOutput, use.context, use.mostCap], [4096, 8192, 2048])
+  use.noteOutput(5000, 0)
+  use.noteOutput(10, 0)
+  t.equal(use.mostOutput, 5000)
+  t.end()
+})
