@@ -437,7 +437,8 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
     (name) => [`src/console/${name}.ts`, 'test/e2e/try-page.test.ts'] as const,
   ),
   ...[
-    ...['console', 'live/live-screen', 'live/stream-entry', 'live/watch-dialog', 'shell/dialogs', 'shell/login'],
+    ...['console', 'live/live-screen', 'live/stream-entry', 'live/watch-dialog', 'live/trouble-view'],
+    ...['shell/dialogs', 'shell/login'],
     ...['shell/rows', 'shell/shell', 'shell/table', 'shell/ticker'],
   ].map((name) => [`src/console/${name}.ts`, 'test/e2e/console-live.test.ts'] as const),
   ...['gateway/providers-screen', 'requests/request-page', 'requests/requests-screen', 'shell/parts'].map(

@@ -91,3 +91,39 @@ test('the way in, and the open requests', IN_CHROMIUM, async (t) => {
     await page.getByRole('alert').getByText('The gateway does not answer.').waitFor()
   })
 })
+
+test('whoever is woken sees what is broken, whose requests failed and what to press', IN_CHROMIUM, async (t) => {
+  const { gateway, url } = await startConsole(t, {
+    config: { models: { fast: 'dead/<b>m</b>' }, routing: { retries: { max: 0 } } },
+    providers: { dead: { protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9/v1', apiKey: 'k' } },
+  })
+  const quiet = await openConsole(t, url, DESK)
+  await quiet.page.getByText('Nothing failed in the last 5 min.').waitFor()
+  await quiet.page.context().close()
+  for (let index = 0; index < 3; index++) await stream(gateway, `req-dead-${index}`, { model: 'fast' })
+  await gateway.exchange('req-dead-2')
+  for (const look of LOOKS) {
+    const { page, faults, check, picture } = await openConsole(t, url, look)
+    const trouble = page.getByRole('region', { name: 'Trouble' })
+    await trouble.getByText(/^Provider dead: (failing|breaker \w+), 3 of 3 attempts failed \(100\.0 %\)\./).waitFor()
+    const failures = trouble.locator('p', { hasText: '3 requests' })
+    t.match(
+      await failures.textContent(),
+      '3 requests failed in the last 5 min: upstream_unreachable (3). Keys: app (3). Models: fast (3).',
+    )
+    t.same(await check(), [], JSON.stringify(look))
+    await picture('trouble')
+    await failures.getByRole('link', { name: 'app (3)' }).click()
+    await page.getByText('The last 3.').waitFor()
+    t.match(page.url(), /#\/requests\?key=app&outcome=failures$/)
+    t.equal(await page.getByLabel('Outcome').inputValue(), 'failures')
+    await page.goBack()
+    await trouble.getByRole('link', { name: 'pause it' }).press('Enter')
+    const row = page.getByRole('row').filter({ hasText: 'dead' })
+    await row.getByText(/failing|breaker/).waitFor()
+    t.same(await check(), [])
+    await picture('providers-trouble')
+    t.same(faults, [])
+    await page.context().close()
+  }
+})

@@ -15,6 +15,11 @@ const RequestFilter = Type.Object(
     surface: Type.Optional(Type.String({ description: 'The client’s API' })),
     outcome: Type.Optional(Type.Enum([...OUTCOMES])),
     status: Type.Optional(Type.Integer({ minimum: 100, maximum: 599 })),
+    failed: Type.Optional(
+      Type.Boolean({
+        description: 'Those that failed by no fault of their client: 5xx, or broken off by provider or gateway',
+      }),
+    ),
     before: Type.Optional(Type.String({ description: 'ISO 8601: those that ended before', maxLength: 40 })),
     limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
   },

@@ -7,26 +7,16 @@ import { placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'
 import { startTicker } from '../shell/ticker.js'
+import { type ProviderRecord, providerState, providerWords } from './provider-record.js'
 
-type Provider = {
-  readonly name: string
-  readonly protocol: string
-  readonly breaker: 'closed' | 'half-open' | 'open'
-  readonly paused: boolean
-  readonly windowMs: number
-  readonly attempts: number
-  readonly failed: number
-  readonly errorShare: number | null
-  readonly rateLimited: number
-  readonly firstTokenMs: { readonly p50: number | null; readonly p95: number | null }
-}
-type Listed = { readonly data: readonly Provider[]; readonly silent: readonly number[] }
+type Listed = { readonly data: readonly ProviderRecord[]; readonly silent: readonly number[] }
 
 const EVERY_MS = 2000
+const MIN_MS = 60_000
 
-const COLUMNS: readonly Column<Provider>[] = [
+const COLUMNS: readonly Column<ProviderRecord>[] = [
   { name: 'Provider', textOf: ({ name }) => name, hrefOf: ({ name }) => placeHref('requests', '', { provider: name }) },
-  { name: 'State', textOf: stateOf },
+  { name: 'State', textOf: providerWords },
   { name: 'API', textOf: ({ protocol }) => protocol },
   { name: 'Attempts', isNumber: true, textOf: ({ attempts }) => count(attempts) },
   { name: 'Failed', isNumber: true, textOf: ({ failed }) => count(failed) },
@@ -42,14 +32,14 @@ function openProviders(ground: ScreenGround): OpenScreen {
   const { api, who, tellTrouble } = ground
   const summary = element('p', { class: 'hint', role: 'status' }, 'Loading ...')
   const notice = new Notice()
-  const table = createTable<Provider>({
+  const table = createTable<ProviderRecord>({
     ...{ label: 'Providers', className: 'providers', columns: COLUMNS, idOf: ({ name }) => name },
-    stateOf: ({ paused, breaker }) => (paused ? 'paused' : breaker),
+    stateOf: providerState,
     createActions({ name }, current) {
       if (who.role !== 'write') return { nodes: [] }
       const button = element('button', { type: 'button' })
       button.addEventListener('click', () => void change(ground, current(), notice).then(() => ticker.now()))
-      const update = ({ paused }: Provider): void => {
+      const update = ({ paused }: ProviderRecord): void => {
         setText(button, paused ? 'Resume' : 'Pause')
         button.setAttribute('aria-label', `${paused ? 'Resume' : 'Pause'} ${name}`)
       }
@@ -62,19 +52,20 @@ function openProviders(ground: ScreenGround): OpenScreen {
       const { data, silent } = await api.get<Listed>('/providers', signal)
       await table.show(data)
       const missing = silent.length === 0 ? '' : ` Event loop ${silent.join(', ')} did not answer.`
-      setText(summary, `Figures of the last ${duration(data[0]?.windowMs ?? 0)}.${missing}`)
+      setText(summary, `${figuresWords(data)}${missing}`)
     },
   })
   const top = element('div', { class: 'top' }, element('h1', {}, 'Providers'), summary)
   return { root: element('div', { class: 'screen' }, top, notice.root, table.root), close: () => ticker.stop() }
 }
 
-function stateOf({ paused, breaker }: Provider): string {
-  const said = { closed: 'healthy', 'half-open': 'breaker half-open', open: 'breaker open' }[breaker]
-  return paused ? `paused (${said})` : said
+function figuresWords([first]: readonly ProviderRecord[]): string {
+  return first === undefined
+    ? 'No provider is configured.'
+    : `Figures of the last ${Math.round(first.windowMs / MIN_MS)} min.`
 }
 
-async function change({ api }: ScreenGround, { name, paused }: Provider, notice: Notice): Promise<void> {
+async function change({ api }: ScreenGround, { name, paused }: ProviderRecord, notice: Notice): Promise<void> {
   const action = paused ? 'resume' : 'pause'
   const isMeant =
     paused ||

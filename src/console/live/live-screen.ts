@@ -10,6 +10,7 @@ import { createTable } from '../shell/table.js'
 import { startTicker } from '../shell/ticker.js'
 import { visibleText } from '../visible-text.js'
 import { COLUMNS, matches, type StreamEntry, summaryOf } from './stream-entry.js'
+import { openTrouble } from './trouble-view.js'
 import { openWatch } from './watch-dialog.js'
 
 type Listed = { readonly data: readonly StreamEntry[]; readonly total: number; readonly silent: readonly number[] }
@@ -60,7 +61,14 @@ function openLive(ground: ScreenGround, { query }: Place): OpenScreen {
     element('div', { class: 'field inline' }, element('label', { for: 'find' }, 'Find'), find),
     summary,
   )
-  return { root: element('div', { class: 'screen' }, top, notice.root, table.root), close: () => ticker.stop() }
+  const trouble = openTrouble(ground)
+  return {
+    root: element('div', { class: 'screen' }, trouble.root, top, notice.root, table.root),
+    close() {
+      ticker.stop()
+      trouble.close()
+    },
+  }
 }
 
 async function cancelStream({ api }: ScreenGround, entry: StreamEntry, notice: Notice): Promise<void> {

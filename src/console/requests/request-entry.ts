@@ -77,8 +77,15 @@ export function rateOf({ tokens, ttftMs, totalMs }: RequestEntry): number | null
   return tokens.out < 2 || streamedMs <= 0 ? null : ((tokens.out - 1) * 1000) / streamedMs
 }
 
-/** How the row looks: what is no fault of anybody, what is the client's, what must be looked at. */
-export function markOf({ outcome }: Pick<RequestEntry, 'outcome'>): string {
+/** How the row looks: what is no fault of anybody, what is the client's or a limit's, what must be looked at. */
+export function markOf({ outcome, status }: Pick<RequestEntry, 'outcome' | 'status'>): string {
   if (outcome === 'complete') return 'fine'
-  return outcome === 'client_gone' || outcome === 'rejected' ? 'noted' : 'bad'
+  return status < LEAST_FAULT && !FAULTS.has(outcome) ? 'noted' : 'bad'
 }
+
+/** As in the API's filter `failed`. */
+const FAULTS: ReadonlySet<string> = new Set(['upstream_cut', 'stalled', 'failed', 'drained'])
+const LEAST_FAULT = 500
+
+/** In the address of the page, in the place of one outcome: all those that must be looked at. */
+export const ANY_FAILURE = 'failures'

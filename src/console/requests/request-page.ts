@@ -1,13 +1,13 @@
 // One request that has ended: where its time went, each attempt with its error, and everything that its log line says.
 import { ApiError, withQuery } from '../api.js'
-import { element, fill } from '../dom.js'
+import { type Child, element, fill } from '../dom.js'
 import { clockTime, count, duration, money, orNone, tokensPerSec } from '../format.js'
 import { copyButton, curlOf, facts } from '../shell/parts.js'
 import { placeHref } from '../shell/place.js'
 import { type OpenScreen, type ScreenGround } from '../shell/screen.js'
 import { visibleText } from '../visible-text.js'
 import { createReplay } from './replay.js'
-import { type RequestEntry, rateOf, type Span, spansOf, type Try } from './request-entry.js'
+import { markOf, type RequestEntry, rateOf, type Span, spansOf, type Try } from './request-entry.js'
 
 const PERCENT = 100
 /** A span that took no time is still seen. */
@@ -63,11 +63,11 @@ function showEntry(entry: RequestEntry): HTMLElement {
   )
 }
 
-function mainFacts(entry: RequestEntry): [string, string][] {
+function mainFacts(entry: RequestEntry): [string, Child][] {
   const { outcome, status, error, key, model, target, tokens, ttftMs, totalMs, cost, finish, endedAt } = entry
   return [
-    ['Outcome', `${outcome}, status ${status}`],
-    ...(error === undefined ? [] : [['Error', `${error.code}: ${error.message}`] as [string, string]]),
+    ['Outcome', element('strong', { class: 'outcome', 'data-state': markOf(entry) }, `${outcome}, status ${status}`)],
+    ...(error === undefined ? [] : [['Error', `${error.code}: ${error.message}`] as [string, Child]]),
     ['Key', orNone(key)],
     ['Model', `${orNone(model)} at ${orNone(target)}`],
     ['Client API', `${entry.surface}, ${entry.transport}`],

@@ -6,7 +6,7 @@ import { openFiltered } from '../shell/filtered-screen.js'
 import { type Place, placeHref } from '../shell/place.js'
 import { type OpenScreen, type Screen, type ScreenGround } from '../shell/screen.js'
 import { type Column, createTable } from '../shell/table.js'
-import { markOf, type RequestEntry } from './request-entry.js'
+import { ANY_FAILURE, markOf, type RequestEntry } from './request-entry.js'
 import { openRequest } from './request-page.js'
 
 type Listed = { readonly data: readonly RequestEntry[]; readonly silent: readonly number[] }
@@ -19,9 +19,10 @@ const FILTERS = [
   ['outcome', 'Outcome'],
   ['status', 'Status'],
 ] as const
-const OUTCOMES = [
+const OUTCOMES: readonly (readonly [value: string, label: string])[] = [
+  ['', 'any'],
+  [ANY_FAILURE, 'all failures'],
   ...[
-    '',
     'complete',
     'client_gone',
     'rejected',
@@ -31,7 +32,7 @@ const OUTCOMES = [
     'slow_reader',
     'drained',
     'failed',
-  ],
+  ].map((outcome) => [outcome, outcome] as const),
 ]
 const LIMIT = 200
 
@@ -69,10 +70,7 @@ function openRequests(ground: ScreenGround, { query }: Place): OpenScreen {
     const id = `filter-${name}`
     const value = query.get(name) ?? ''
     if (name !== 'outcome') return { name, label, input: element('input', { id, value, spellcheck: false }) }
-    const input = choice(
-      id,
-      OUTCOMES.map((outcome) => [outcome, outcome || 'any'] as const),
-    )
+    const input = choice(id, OUTCOMES)
     input.value = value
     return { name, label, input }
   })
@@ -82,12 +80,17 @@ function openRequests(ground: ScreenGround, { query }: Place): OpenScreen {
     title: 'Requests',
     fields: inputs.map(({ label, input }) => field(label, input)),
     below: [table.root],
-    path: () => withQuery('/requests', { ...asked(), limit: LIMIT }),
+    path: () => withQuery('/requests', { ...inApi(asked()), limit: LIMIT }),
     href: () => placeHref('requests', '', asked()),
     async show({ data, silent }) {
       await table.show(data)
       const missing = silent.length === 0 ? '' : ` Event loop ${silent.join(', ')} did not answer.`
       return data.length === 0 ? `No such requests.${missing}` : `The last ${data.length}.${missing}`
     },
+    clear: () => void table.show([]),
   })
+}
+
+function inApi({ outcome, ...asked }: Record<string, string>): Record<string, string | null> {
+  return outcome === ANY_FAILURE ? { ...asked, failed: 'true' } : { ...asked, outcome: outcome ?? null }
 }

@@ -1,5 +1,6 @@
 // The last requests of one event loop, for the admin API. Bounded: those that reached a provider or were answered have places of their
 // own, so that a flood of refusals does not push them out. Filled where exchanges settle, read when somebody asks.
+import { type Outcome } from '../../model/event.js'
 import { type ExchangeRecord } from '../records.js'
 
 /** A record and the Unix time of its end. It holds no thrown value, which may hold anything. */
@@ -14,6 +15,8 @@ export type RecentFilter = {
   readonly surface?: string
   readonly outcome?: string
   readonly status?: number
+  /** Those that failed by no fault of their client: 5xx, or broken off by provider or gateway. */
+  readonly failed?: boolean
   /** Those that ended before. */
   readonly beforeMs?: number
 }
@@ -57,7 +60,7 @@ function bounded(record: ExchangeRecord): ExchangeRecord {
 }
 
 function matches({ record, atMs }: RecentRequest, filter: RecentFilter): boolean {
-  const { id, key, model, provider, surface, outcome, status, beforeMs } = filter
+  const { id, key, model, provider, surface, outcome, status, failed, beforeMs } = filter
   if (id !== undefined && record.requestId !== id) return false
   if (key !== undefined && record.keyName !== key) return false
   if (model !== undefined && record.model !== model) return false
@@ -65,8 +68,17 @@ function matches({ record, atMs }: RecentRequest, filter: RecentFilter): boolean
   if (surface !== undefined && record.surface !== surface) return false
   if (outcome !== undefined && record.outcome !== outcome) return false
   if (status !== undefined && record.status !== status) return false
+  if (failed !== undefined && isFailed(record) !== failed) return false
   return beforeMs === undefined || atMs < beforeMs
 }
+
+function isFailed({ outcome, status }: ExchangeRecord): boolean {
+  // A client that has gone has no status of its own.
+  return FAILED.has(outcome) || (status >= LEAST_FAULT && outcome !== 'client_gone')
+}
+
+const FAILED: ReadonlySet<Outcome> = new Set<Outcome>(['upstream_cut', 'stalled', 'failed', 'drained'])
+const LEAST_FAULT = 500
 
 /** The last so many. */
 class Ring {

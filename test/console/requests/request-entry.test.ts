@@ -58,7 +58,18 @@ test('the rate is that of the tokens after the first one', async (t) => {
   t.equal(rateOf({ ...ENTRY, tokens: { ...ENTRY.tokens, out: 1 } }), null)
 })
 
-test('only what must be looked at stands out', async (t) => {
-  const marks = ['complete', 'client_gone', 'rejected', 'upstream_cut', 'failed'].map((outcome) => markOf({ outcome }))
-  t.same(marks, ['fine', 'noted', 'noted', 'bad', 'bad'])
+test('only what must be looked at stands out: no fault of the client, no limit that works', async (t) => {
+  const marks = [
+    'complete',
+    'client_gone',
+    'rejected',
+    'limit',
+    'slow_reader',
+    'upstream_cut',
+    'stalled',
+    'failed',
+  ].map((outcome) => markOf({ outcome, status: 400 }))
+  t.same(marks, ['fine', 'noted', 'noted', 'noted', 'noted', 'bad', 'bad', 'bad'])
+  t.same([markOf({ outcome: 'rejected', status: 502 }), markOf({ outcome: 'limit', status: 503 })], ['bad', 'bad'])
+  t.equal(markOf({ outcome: 'complete', status: 200 }), 'fine')
 })

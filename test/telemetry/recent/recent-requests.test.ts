@@ -1,6 +1,7 @@
 // The last requests: what is held, for how long, and what is found by which filter.
 import { test } from 'tap'
 import { errorData } from '../../../src/errors.js'
+import { type Outcome } from '../../../src/model/event.js'
 import { RecentRequests } from '../../../src/telemetry/recent/recent-requests.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
 
@@ -24,6 +25,41 @@ test('the newest come first, and filters are joined by and', async (t) => {
   t.same(ids(recent, { id: 'a' }), ['a'])
   t.same(ids(recent, { model: 'slow' }), [])
   t.same(ids(recent, { beforeMs: 1002 }), ['b', 'a'])
+})
+
+test('those that failed are told from those of which a client, a limit or nobody is the cause', async (t) => {
+  const recent = new RecentRequests(() => 0)
+  const note = (outcome: Outcome, status: number) =>
+    recent.note(exchangeRecord({ requestId: `${outcome} ${status}`, outcome, status }))
+  const bad = [
+    ...([
+      ['upstream_cut', 200],
+      ['stalled', 504],
+      ['failed', 500],
+      ['drained', 200],
+    ] as const),
+    ...([
+      ['rejected', 502],
+      ['limit', 503],
+    ] as const),
+  ]
+  const other = [
+    ...([
+      ['complete', 200],
+      ['client_gone', 499],
+      ['client_gone', 502],
+      ['slow_reader', 200],
+    ] as const),
+    ...([
+      ['rejected', 400],
+      ['rejected', 429],
+      ['limit', 429],
+    ] as const),
+  ]
+  for (const [outcome, status] of [...bad, ...other]) note(outcome, status)
+  const named = (rows: readonly (readonly [Outcome, number])[]) => rows.map((row) => row.join(' ')).sort()
+  t.same(ids(recent, { failed: true }, 100).sort(), named(bad))
+  t.same(ids(recent, { failed: false }, 100).sort(), named(other))
 })
 
 test('a flood of refusals pushes out no request that reached a provider, and neither list grows without end', async (t) => {

@@ -1,0 +1,91 @@
+// What is wrong at present on the page: a line for each provider that is not well and one for the requests that failed, each with where
+// to look and what to press. It asks by itself.
+import { type AdminApi, withQuery } from '../api.js'
+import { type Child, element, fill } from '../dom.js'
+import { count } from '../format.js'
+import { type ProviderRecord } from '../gateway/provider-record.js'
+import { ANY_FAILURE, type RequestEntry } from '../requests/request-entry.js'
+import { placeHref } from '../shell/place.js'
+import { startTicker } from '../shell/ticker.js'
+import { visibleText } from '../visible-text.js'
+import { type Failures, type SickProvider, type Tally, type Trouble, troubleOf } from './trouble.js'
+
+type Ground = { readonly api: AdminApi; readonly tellTrouble: (trouble: string | null) => void }
+
+const EVERY_MS = 5000
+const LIMIT = 200
+const MIN_MS = 60_000
+/** Without a provider there is no window of theirs. */
+const WINDOW_MS = 5 * MIN_MS
+
+/** Shows it until it is closed. */
+export function openTrouble({ api, tellTrouble }: Ground): { readonly root: HTMLElement; close(): void } {
+  const root = element('section', { class: 'trouble-now', 'aria-label': 'Trouble', 'aria-live': 'polite' })
+  let shown = ''
+  const ticker = startTicker({
+    ...{ everyMs: EVERY_MS, tellTrouble },
+    async tick(signal) {
+      const [providers, failed] = await Promise.all([
+        api.get<{ readonly data: readonly ProviderRecord[] }>('/providers', signal),
+        api.get<{ readonly data: readonly RequestEntry[] }>(
+          withQuery('/requests', { failed: 'true', limit: LIMIT }),
+          signal,
+        ),
+      ])
+      const windowMs = providers.data[0]?.windowMs ?? WINDOW_MS
+      const trouble = troubleOf(providers.data, failed.data, { sinceMs: Date.now() - windowMs, limit: LIMIT })
+      const text = JSON.stringify(trouble)
+      // What somebody is about to press must not be built anew under the pointer, nor be read out again.
+      if (text === shown) return
+      shown = text
+      fill(root, ...linesOf(trouble, `the last ${Math.round(windowMs / MIN_MS)} min`))
+    },
+  })
+  return { root, close: () => ticker.stop() }
+}
+
+function linesOf({ providers, failures }: Trouble, when: string): Child[] {
+  if (providers.length === 0 && failures === null)
+    return [element('p', { class: 'hint' }, `Nothing failed in ${when}.`)]
+  return [...providers.map(providerLine), failures === null ? null : failureLine(failures, when)]
+}
+
+function providerLine({ name, state, text }: SickProvider): HTMLElement {
+  return element(
+    'p',
+    { 'data-state': state },
+    element('strong', {}, visibleText(`Provider ${name}`)),
+    `: ${text}. `,
+    element('a', { href: placeHref('requests', '', { provider: name, outcome: ANY_FAILURE }) }, 'What failed'),
+    ', ',
+    element('a', { href: placeHref('providers') }, state === 'paused' ? 'resume it' : 'pause it'),
+  )
+}
+
+function failureLine({ count: number, isAll, codes, keys, models }: Failures, when: string): HTMLElement {
+  const many = number === 1 ? '1 request' : `${count(number)}${isAll ? '' : ' or more'} requests`
+  return element(
+    'p',
+    { 'data-state': 'failed' },
+    element('a', { href: placeHref('requests', '', { outcome: ANY_FAILURE }) }, element('strong', {}, many)),
+    ` failed in ${when}: ${codes.map(said).join(', ')}. Keys: `,
+    ...linksTo(keys, 'key'),
+    '. Models: ',
+    ...linksTo(models, 'model'),
+    '.',
+  )
+}
+
+function linksTo(tallies: readonly Tally[], filter: string): Child[] {
+  return tallies.flatMap((tally, index) => [
+    index === 0 ? null : ', ',
+    // What has no name cannot be asked for.
+    tally.name.startsWith('(')
+      ? said(tally)
+      : element('a', { href: placeHref('requests', '', { [filter]: tally.name, outcome: ANY_FAILURE }) }, said(tally)),
+  ])
+}
+
+function said({ name, count: number }: Tally): string {
+  return visibleText(`${name} (${count(number)})`)
+}
