@@ -9,12 +9,10 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json ./
 COPY src src
 COPY workers workers
+COPY test/make-package.ts test/package-parts.ts test/
 # Tests and benches are compiled by `npm run build` too; the image holds neither.
-RUN npm run build
-RUN npm prune --omit=dev \
-  # Binaries of other platforms and Node versions are dead weight here.
-  && find node_modules/uWebSockets.js -name '*.node' ! -name "uws_linux_$(node -p process.arch)_*" -delete \
-  && rm -rf node_modules/@uwsjs/linux-x64-24 node_modules/@uwsjs/linux-x64-26
+RUN npm run build && node dist/test/make-package.js here
+RUN npm prune --omit=dev
 
 FROM node:22-trixie-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000

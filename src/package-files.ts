@@ -5,6 +5,8 @@ export const PACKAGE_ROOT = new URL('../../', import.meta.url)
 export const RESOURCES = new URL('resources/', PACKAGE_ROOT)
 /** What browsers load, as it is bundled. */
 export const BROWSER_FILES = new URL('bundle/console/', PACKAGE_ROOT)
+/** The engine's binaries that a packed package carries; a clone has none. */
+export const ENGINE_FILES = new URL('bundle/engine/', PACKAGE_ROOT)
 
 /** The entry point of a thread, by its file's name under workers/. */
 export function workerEntry(name: 'frontend' | 'codec' | 'jobs' | 'accounts' | 'answers'): URL {

@@ -64,7 +64,7 @@ const MAY_IMPORT: ImportTable = {
   ],
   server: [
     ...['pipeline', 'jobs', 'streams', 'responses', 'prices/cost', 'protocols', 'wire', 'telemetry', 'config'],
-    ...['model', 'errors'],
+    ...['model', 'errors', 'package-files'],
   ],
   admin: ['accounts', 'config', 'errors', 'model', 'pipeline', 'server', 'streams', 'telemetry'],
   simulator: ['model'],

@@ -1,21 +1,41 @@
 // The package as npm makes it of an unbuilt clone: it builds, holds what it needs, and works where it is installed. Registries are out of
-// reach here, so the tarball is unpacked where npm would put it, beside the packages of this clone.
+// reach here, so the tarball is unpacked where npm would put it, beside those packages of this clone that it depends on, and no others.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { ROOT } from './helpers/gateway.js'
+import { bundledPackages, carriedBinaries, importedPackages } from './package-parts.js'
 
 const run = promisify(execFile)
 /** What a clone does not have. */
 const NOT_CLONED: ReadonlySet<string> = new Set(['node_modules', 'dist', 'bundle', '.git', '.tap'])
 const BUILD_MS = 300_000
 
-type Packed = { readonly filename: string; readonly files: readonly { readonly path: string; readonly mode: number }[] }
+/** On Linux x64; docs/guide/embed.md says what it is made up of. */
+const MOST_BYTES = 100e6
+
+type Lock = { readonly packages: Readonly<Record<string, { readonly dev?: boolean }>> }
+type Packed = {
+  readonly unpackedSize: number
+  readonly filename: string
+  readonly files: readonly { readonly path: string; readonly mode: number }[]
+}
 type Manifest = { readonly scripts: Record<string, string>; readonly bin: Record<string, string> }
 
 test('npm pack builds an unbuilt clone, and its tarball serves, is imported, has types and runs no install script', async (t) => {
@@ -36,14 +56,24 @@ test('npm pack builds an unbuilt clone, and its tarball serves, is imported, has
   ])
     t.ok(paths.includes(path), path)
   t.notOk(paths.some((path) => /^(src|test|bench|dist|docs)\//.test(path)))
+  t.same(
+    paths.filter((path) => path.endsWith('.node')).sort(),
+    carriedBinaries()
+      .map((name) => `bundle/engine/${name}`)
+      .sort(),
+  )
 
   const app = join(folder, 'app')
   const modules = join(app, 'node_modules')
   mkdirSync(join(modules, '.bin'), { recursive: true })
-  for (const name of readdirSync(join(ROOT, 'node_modules')).filter((each) => !each.startsWith('.')))
-    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+  const needed = neededPackages()
+  for (const name of needed) linkPackage(name, modules)
+  const bytes =
+    (packed?.unpackedSize ?? 0) + needed.reduce((sum, name) => sum + sizeOf(join(ROOT, 'node_modules', name)), 0)
+  t.ok(bytes < MOST_BYTES, `${Math.round(bytes / 1e6)} MB are installed`)
   await run('tar', ['-xzf', join(clone, packed?.filename ?? ''), '-C', modules])
   await run('mv', [join(modules, 'package'), join(modules, 'sluice')])
+  checkLicences(t, join(clone, 'dist/bundle.json'), join(modules, 'sluice/bundle/THIRD_PARTY_LICENSES'))
   const { scripts, bin } = JSON.parse(readFileSync(join(modules, 'sluice/package.json'), 'utf8')) as Manifest
   for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) t.notOk(name in scripts, name)
   t.equal(packed?.files.find(({ path }) => path === bin.sluice)?.mode, 0o755, 'npm links it as it is')
@@ -63,7 +93,9 @@ test('npm pack builds an unbuilt clone, and its tarball serves, is imported, has
   const program = `
     import { createGateway } from 'sluice'
     import { SluiceSocket } from 'sluice/client'
-    const gateway = createGateway({ config: { server: { port: 0, threads: 2 }, log: { level: 'silent' } } })
+    const accounts = { store: 'sqlite', path: 'accounts.db' }
+    const config = { server: { port: 0, threads: 2 }, log: { level: 'silent' }, accounts }
+    const gateway = createGateway({ config })
     const url = await gateway.listen()
     const { status } = await fetch(url + '/health')
     await gateway.close()
@@ -72,6 +104,12 @@ test('npm pack builds an unbuilt clone, and its tarball serves, is imported, has
   const imported = await run(process.execPath, ['use.mjs'], { cwd: app, timeout: 60_000 })
   t.same(JSON.parse(imported.stdout), [200, 'function'])
 
+  const metafile = JSON.parse(readFileSync(join(clone, 'dist/bundle.json'), 'utf8'))
+  // pg asks for its native twin, and does without.
+  for (const name of importedPackages(metafile).filter((each) => each !== 'pg-native'))
+    t.ok(existsSync(join(modules, name)), `${name} is installed with it`)
+
+  for (const name of ['typescript', '@typescript', '@types']) linkPackage(name, modules)
   writeFileSync(
     join(app, 'use.ts'),
     `import { createGateway, type Gateway } from 'sluice'
@@ -98,3 +136,36 @@ createGateway({ config: 7 })\n`,
   )
   t.equal(types.stdout, '')
 })
+
+/** Packages that npm would install with it here. */
+function neededPackages(): string[] {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Lock
+  const names = Object.entries(packages).flatMap(([folder, { dev }]) =>
+    dev === true ? [] : [/^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(folder)?.[1] ?? []].flat(),
+  )
+  return names.filter((name) => existsSync(join(ROOT, 'node_modules', name)))
+}
+
+function linkPackage(name: string, modules: string): void {
+  if (!existsSync(join(ROOT, 'node_modules', name))) return
+  mkdirSync(dirname(join(modules, name)), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+}
+
+function sizeOf(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0)
+}
+
+/** All that is in the bundle has its licence beside it. */
+function checkLicences(t: Test, metafile: string, licences: string): void {
+  const text = readFileSync(licences, 'utf8')
+  const folders = bundledPackages(JSON.parse(readFileSync(metafile, 'utf8')), dirname(dirname(metafile)))
+  t.ok(folders.length > 20)
+  for (const folder of folders) {
+    const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    t.match(text, `\n${name} ${version} (`)
+  }
+  for (const words of ['Apache License', 'uWebSockets.js (Apache-2.0)', 'Permission is hereby granted'])
+    t.match(text, words)
+}

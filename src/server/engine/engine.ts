@@ -3,6 +3,7 @@
 
 import { createRequire } from 'node:module'
 import { GatewayError } from '../../errors.js'
+import { ENGINE_FILES } from '../../package-files.js'
 import { explainNoBuild, type System } from './builds.js'
 
 // Types only, and not by an import statement, which would load the addon before its environment is set.
@@ -61,7 +62,7 @@ export function loadEngine(sources: readonly EngineSource[] = ENGINE_SOURCES): E
 }
 
 /** The newer build first; builds.ts has the requirements of each. */
-export const ENGINE_SOURCES: readonly EngineSource[] = Object.freeze([loadNewer, loadOlder])
+export const ENGINE_SOURCES: readonly EngineSource[] = Object.freeze([loadNewer, loadOlder, () => loadCarried()])
 
 const require = createRequire(import.meta.url)
 
@@ -75,8 +76,19 @@ function loadOlder(): Engine {
   // The package exports only an ES module, which cannot be loaded synchronously: load the addon next to it.
   const home = import.meta.resolve('uWebSockets.js')
   const requireThere = createRequire(home)
-  const uws: UwsModule = requireThere(`./bin/uws_${process.platform}_${process.arch}_${process.versions.modules}.node`)
+  const uws: UwsModule = requireThere(`./bin/${binaryName()}`)
   return { uws, build: `uWebSockets.js ${readVersion(() => requireThere('../package.json'))}` }
+}
+
+/** What the package has with it. `files`: where. */
+export function loadCarried(files = ENGINE_FILES): Engine {
+  const requireThere = createRequire(files)
+  const uws: UwsModule = requireThere(`./${binaryName()}`)
+  return { uws, build: `uWebSockets.js ${readVersion(() => requireThere('./package.json'))}` }
+}
+
+function binaryName(): string {
+  return `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`
 }
 
 /** Takes a few ms for the C library's version, which only a report of the process contains. */
