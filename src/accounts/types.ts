@@ -102,7 +102,7 @@ export type NewKey = Pick<
 }
 
 /** Members that are absent stay as they are. A key keeps its name. */
-export type KeyPatch = Partial<Omit<NewKey, 'name'>>
+export type KeyPatch = Partial<Omit<NewKey, 'name' | 'limits'>> & { readonly limits?: Partial<KeyLimits> }
 
 export type NewTeam = Pick<TeamRecord, 'name' | 'models' | 'limits' | 'metadata' | 'disabled'> & {
   /** Absent: none. */
@@ -110,7 +110,7 @@ export type NewTeam = Pick<TeamRecord, 'name' | 'models' | 'limits' | 'metadata'
 }
 
 /** Members that are absent stay as they are. A team keeps its name. */
-export type TeamPatch = Partial<Omit<NewTeam, 'name'>>
+export type TeamPatch = Partial<Omit<NewTeam, 'name' | 'limits'>> & { readonly limits?: Partial<KeyLimits> }
 
 export const BUDGET_PERIODS = ['hour', 'day', 'week', 'month', 'total'] as const
 /** How long a window of a budget is, in UTC; `total`: it never ends. */

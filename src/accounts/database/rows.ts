@@ -143,9 +143,18 @@ export function keyColumnsOf(patch: Omit<KeyPatch, 'team' | 'budgets'>): Partial
 export function sharedColumnsOf({ models, limits, metadata, disabled }: TeamPatch): Partial<TeamTable> {
   return {
     ...(models === undefined ? {} : { models: JSON.stringify(models) }),
-    ...(limits === undefined ? {} : limitColumnsOf(limits)),
+    ...limitChangesOf(limits),
     ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
     ...(disabled === undefined ? {} : { disabled: disabled ? 1 : 0 }),
+  }
+}
+
+/** Those that are given. */
+function limitChangesOf({ requestsPerMinute, tokensPerMinute, concurrency }: Partial<KeyLimits> = {}) {
+  return {
+    ...(requestsPerMinute === undefined ? {} : { requests_per_minute: requestsPerMinute }),
+    ...(tokensPerMinute === undefined ? {} : { tokens_per_minute: tokensPerMinute }),
+    ...(concurrency === undefined ? {} : { concurrency }),
   }
 }
 

@@ -10,7 +10,19 @@ import { type AdminAnswer, type AdminRoute, adminRoute } from '../http/admin-rou
 import { nullable, refused, Time, timeText } from '../http/answers.js'
 import { etagOf, versionOf } from '../http/etag.js'
 import { InlineBudgets, readInline, showInline } from './budgets.js'
-import { Limits, Metadata, Models, Name, pageFields, readTimeOf, storeOf, Tags, TimeInput, unknown } from './records.js'
+import {
+  Limits,
+  LimitsPatch,
+  Metadata,
+  Models,
+  Name,
+  pageFields,
+  readTimeOf,
+  storeOf,
+  Tags,
+  TimeInput,
+  unknown,
+} from './records.js'
 
 const DAY_MS = 86_400_000
 const MAX_OVERLAP_MS = 30 * DAY_MS
@@ -62,6 +74,7 @@ const NewKeyBody = Type.Object(
 const KeyPatchBody = Type.Object(
   {
     ...Object.fromEntries(Object.entries(KEY_FIELDS).map(([name, schema]) => [name, Type.Optional(schema)])),
+    limits: Type.Optional(LimitsPatch),
     expiresAt: Type.Optional(TimeInput),
   },
   { additionalProperties: false },

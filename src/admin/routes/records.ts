@@ -14,7 +14,10 @@ const MAX_PER_MINUTE = 1_000_000_000
 const MAX_CONCURRENCY = 1_000_000
 const MAX_TEXT = 256
 
-const atMost = (maximum: number) => Type.Union([Type.Integer({ minimum: 1, maximum }), Type.Null()], { default: null })
+const upTo = (maximum: number) => [Type.Integer({ minimum: 1, maximum }), Type.Null()] as const
+const atMost = (maximum: number) => Type.Union([...upTo(maximum)], { default: null })
+/** Without a default: an absent member must not take a limit away. */
+const changedTo = (maximum: number) => Type.Optional(Type.Union([...upTo(maximum)]))
 
 export const Limits = Type.Object(
   {
@@ -23,6 +26,14 @@ export const Limits = Type.Object(
     concurrency: atMost(MAX_CONCURRENCY),
   },
   { additionalProperties: false },
+)
+export const LimitsPatch = Type.Object(
+  {
+    requestsPerMinute: changedTo(MAX_PER_MINUTE),
+    tokensPerMinute: changedTo(MAX_PER_MINUTE),
+    concurrency: changedTo(MAX_CONCURRENCY),
+  },
+  { additionalProperties: false, description: 'Those that are absent stay as they are' },
 )
 export const Models = Type.Array(Type.String({ minLength: 1, maxLength: MAX_TEXT }), {
   minItems: 1,

@@ -6,7 +6,7 @@ import { type AdminRoute, adminRoute } from '../http/admin-route.js'
 import { nullable, refused, Time, timeText } from '../http/answers.js'
 import { etagOf, versionOf } from '../http/etag.js'
 import { InlineBudgets, readInline, showInline } from './budgets.js'
-import { Limits, Metadata, Models, Name, pageFields, storeOf, unknown } from './records.js'
+import { Limits, LimitsPatch, Metadata, Models, Name, pageFields, storeOf, unknown } from './records.js'
 
 const ShownTeam = Type.Object({
   id: Type.String(),
@@ -34,7 +34,7 @@ const NewTeamBody = Type.Object(
 const TeamPatchBody = Type.Object(
   {
     models: Type.Optional(Models),
-    limits: Type.Optional(Limits),
+    limits: Type.Optional(LimitsPatch),
     budgets: Type.Optional(InlineBudgets),
     metadata: Type.Optional(Metadata),
     disabled: Type.Optional(Type.Boolean()),

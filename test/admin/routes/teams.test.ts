@@ -23,13 +23,14 @@ async function setUp(t: Test) {
 
 test('a team is created once, changed by its version, and deleted when it has no keys', async (t) => {
   const { ask, events } = await setUp(t)
-  const created = await ask('POST', '/teams', { body: { name: 'blue', models: ['gpt*'] } })
+  const body = { name: 'blue', models: ['gpt*'], limits: { concurrency: 4 } }
+  const created = await ask('POST', '/teams', { body })
   t.match(created, { status: 201, json: { id: /^team_/, name: 'blue', models: ['gpt*'], disabled: false } })
-  t.equal((await ask('POST', '/teams', { body: { name: 'blue', models: ['gpt*'] } })).status, 200)
+  t.equal((await ask('POST', '/teams', { body })).status, 200)
   t.equal((await ask('POST', '/teams', { body: { name: 'blue' } })).status, 409)
   t.same((await ask('GET', '/teams/blue', { key: READ_KEY })).json, created.json)
   const changed = await ask('PATCH', '/teams/blue', { body: { disabled: true }, ifMatch: created.etag })
-  t.match(changed, { status: 200, json: { disabled: true, models: ['gpt*'] } })
+  t.match(changed, { status: 200, json: { disabled: true, models: ['gpt*'], limits: { concurrency: 4 } } })
   t.equal((await ask('PATCH', '/teams/blue', { body: { disabled: false }, ifMatch: created.etag })).status, 412)
   await ask('POST', '/keys', { body: { name: 'app1', team: 'blue' } })
   await ask('POST', '/keys', { body: { name: 'app2' } })
