@@ -64,17 +64,12 @@ async function run(args: readonly string[]): Promise<void> {
   else if (command.kind === 'simulate') await simulate(command.options)
   else if (command.kind === 'webhook-verify')
     print(await (await import('./jobs/webhook/command.js')).runWebhookVerify(command.options, process))
-  else if (command.kind === 'keys') {
-    await (await import('./admin/command/keys-command.js')).runKeys(command.options, print)
-  } else if (command.kind === 'teams') {
-    await (await import('./admin/command/teams-command.js')).runTeams(command.options, print)
-  } else if (command.kind === 'spend') {
-    await (await import('./admin/command/spend-command.js')).runSpend(command.options, print)
-  } else if (command.kind === 'import') {
+  else if (command.kind === 'import') {
     const { yaml, notes } = (await import('./config/import/litellm.js')).runImport(command.file)
     print(yaml.trimEnd())
     for (const note of notes) warn(note)
-  } else await start(command.overrides)
+  } else if (command.kind === 'start') await start(command.overrides)
+  else await (await import('./admin/command/admin-command.js')).runAdminCommand(command, print)
 }
 
 run(process.argv.slice(2)).catch(fail)

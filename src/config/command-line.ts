@@ -1,16 +1,7 @@
 // Parses the command line into a command with its options. Pure: main.ts runs the command and prints.
 import { type Overrides } from './load.js'
-import {
-  given,
-  MAX_PORT,
-  type Options,
-  readBudgets,
-  readList,
-  readNumber,
-  readOptions,
-  text,
-  type Values,
-} from './sources/shell-options.js'
+import { ADMIN_COMMANDS, type AdminCommand, parseAdminCommand } from './sources/admin-commands.js'
+import { given, MAX_PORT, type Options, readNumber, readOptions, text } from './sources/shell-options.js'
 import { nearestName, refusal } from './validate/problem.js'
 
 export type SimulateOptions = {
@@ -34,56 +25,17 @@ export type VerifyOptions = {
   readonly bodyFile: string | null
 }
 
-/** A call of the admin API about gateway keys. */
-export type KeysOptions = {
-  readonly verb: KeysVerb
-  /** Null: of all keys. */
-  readonly name: string | null
-  /** Members of a new key, as the API takes them. */
-  readonly fields: Readonly<Record<string, unknown>>
-  /** How long the secret before a rotation stays valid; null for the API's default. */
-  readonly overlapMs: number | null
-  readonly team: string | null
-  readonly isJson: boolean
-  /** Of the admin API; null for that of the configuration. */
-  readonly url: string | null
-  readonly overrides: Overrides
-}
-
-export type KeysVerb = 'create' | 'list' | 'show' | 'rotate' | 'revoke'
-
-/** A call of the admin API about teams. */
-export type TeamsOptions = Pick<KeysOptions, 'name' | 'fields' | 'isJson' | 'url' | 'overrides'> & {
-  readonly verb: TeamsVerb
-}
-
-export type TeamsVerb = 'create' | 'list' | 'show' | 'delete'
-
-/** A report of the admin API about what was spent. */
-export type SpendOptions = {
-  /** Parameters of the report, as the API takes them. */
-  readonly query: Readonly<Record<string, string>>
-  readonly format: 'table' | 'json' | 'csv'
-  /** Of the admin API; null for that of the configuration. */
-  readonly url: string | null
-  readonly overrides: Overrides
-}
-
 export type Command =
   | { readonly kind: 'start'; readonly overrides: Overrides }
   | { readonly kind: 'check'; readonly overrides: Overrides }
   | { readonly kind: 'simulate'; readonly options: SimulateOptions }
   | { readonly kind: 'webhook-verify'; readonly options: VerifyOptions }
-  | { readonly kind: 'keys'; readonly options: KeysOptions }
-  | { readonly kind: 'teams'; readonly options: TeamsOptions }
-  | { readonly kind: 'spend'; readonly options: SpendOptions }
+  | AdminCommand
   | { readonly kind: 'import'; readonly file: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
-const COMMANDS = ['start', 'check', 'simulate', 'keys', 'teams', 'spend', 'import', 'webhook']
-const KEYS_VERBS: readonly KeysVerb[] = ['create', 'list', 'show', 'rotate', 'revoke']
-const TEAMS_VERBS: readonly TeamsVerb[] = ['create', 'list', 'show', 'delete']
+const COMMANDS = ['start', 'check', 'simulate', ...ADMIN_COMMANDS, 'import', 'webhook']
 
 const SHARED_OPTIONS = {
   help: { type: 'boolean', short: 'h' },
@@ -113,37 +65,6 @@ const VERIFY_OPTIONS = {
   secret: { type: 'string' },
 } as const satisfies Options
 
-const TEAMS_OPTIONS = {
-  ...SHARED_OPTIONS,
-  config: { type: 'string', short: 'c' },
-  url: { type: 'string' },
-  json: { type: 'boolean' },
-  models: { type: 'string' },
-  budget: { type: 'string' },
-  'requests-per-minute': { type: 'string' },
-  'tokens-per-minute': { type: 'string' },
-  concurrency: { type: 'string' },
-} as const satisfies Options
-
-const KEYS_OPTIONS = {
-  ...TEAMS_OPTIONS,
-  team: { type: 'string' },
-  tags: { type: 'string' },
-  'expires-at': { type: 'string' },
-  'overlap-ms': { type: 'string' },
-} as const satisfies Options
-
-const SPEND_OPTIONS = {
-  ...SHARED_OPTIONS,
-  config: { type: 'string', short: 'c' },
-  url: { type: 'string' },
-  by: { type: 'string' },
-  from: { type: 'string' },
-  to: { type: 'string' },
-  json: { type: 'boolean' },
-  csv: { type: 'boolean' },
-} as const satisfies Options
-
 /**
  * Reads the arguments after node and script.
  * @throws misconfigured saying which argument is wrong
@@ -161,9 +82,8 @@ export function parseCommandLine(args: readonly string[]): Command {
     )
   }
   if (command === 'webhook') return readWebhook(rest)
-  if (command === 'keys') return readKeys(rest)
-  if (command === 'teams') return readTeams(rest)
-  if (command === 'spend') return readSpend(rest)
+  const adminCommand = ADMIN_COMMANDS.find((each) => each === command)
+  if (adminCommand !== undefined) return parseAdminCommand(adminCommand, rest)
   if (command === 'import') return readImport(rest)
   return command === 'simulate' ? readSimulate(rest) : readGateway(command === 'check' ? 'check' : 'start', rest)
 }
@@ -219,81 +139,6 @@ function readImport(args: readonly string[]): Command {
   if (file === '' || file.startsWith('-')) throw refusal('sluice import litellm needs the name of a file')
   if (readOptions(args.slice(2), SHARED_OPTIONS).help === true) return { kind: 'help' }
   return { kind: 'import', file }
-}
-
-function readKeys(args: readonly string[]): Command {
-  const asked = readVerb('keys', { verbs: KEYS_VERBS, options: KEYS_OPTIONS }, args)
-  if (asked === null) return { kind: 'help' }
-  const { verb, name, values } = asked
-  const fields = {
-    ...{ team: text(values.team), ...sharedFields(values), tags: readList(values.tags) },
-    expiresAt: text(values['expires-at']),
-  }
-  const options = {
-    ...{ verb, name, fields: verb === 'create' ? members(fields) : {} },
-    overlapMs: readNumber('--overlap-ms', values['overlap-ms'], Number.MAX_SAFE_INTEGER),
-    team: text(values.team) ?? null,
-    ...placeOf(values),
-  }
-  return { kind: 'keys', options }
-}
-
-function readTeams(args: readonly string[]): Command {
-  const asked = readVerb('teams', { verbs: TEAMS_VERBS, options: TEAMS_OPTIONS }, args)
-  if (asked === null) return { kind: 'help' }
-  const { verb, name, values } = asked
-  const fields = verb === 'create' ? members(sharedFields(values)) : {}
-  return { kind: 'teams', options: { verb, name, fields, ...placeOf(values) } }
-}
-
-type Verbs<Verb> = { readonly verbs: readonly Verb[]; readonly options: Options }
-
-/** A verb, the name that it is about, and options; null: help is asked for. */
-function readVerb<Verb extends string>(noun: string, { verbs, options }: Verbs<Verb>, args: readonly string[]) {
-  const [verb = '', name = ''] = args
-  if (verb === '' || verb.startsWith('-')) {
-    if (readOptions(args, options).help === true) return null
-    throw refusal(`${noun} needs one of ${verbs.join(', ')}. See sluice --help.`)
-  }
-  const known = verbs.find((each) => each === verb)
-  if (known === undefined) throw refusal(`only sluice ${noun} ${verbs.join(', ')} are known. See sluice --help.`)
-  const isOfOne = known !== 'list'
-  if (isOfOne && (name === '' || name.startsWith('-'))) {
-    throw refusal(`sluice ${noun} ${known} needs the name of a ${noun.slice(0, -1)}`)
-  }
-  const values = readOptions(args.slice(isOfOne ? 2 : 1), options)
-  return values.help === true ? null : { verb: known, name: isOfOne ? name : null, values }
-}
-
-function placeOf(values: Values) {
-  return { isJson: values.json === true, url: text(values.url) ?? null, overrides: given('config', values.config) }
-}
-
-/** What keys and teams have alike. */
-function sharedFields(values: Values) {
-  const limit = (option: string): number | null => readNumber(`--${option}`, values[option], Number.MAX_SAFE_INTEGER)
-  const limits = {
-    requestsPerMinute: limit('requests-per-minute'),
-    tokensPerMinute: limit('tokens-per-minute'),
-    concurrency: limit('concurrency'),
-  }
-  return { models: readList(values.models), limits, budgets: readBudgets('--budget', values.budget) }
-}
-
-/** Those that were given; the API checks them. */
-function members(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-}
-
-function readSpend(args: readonly string[]): Command {
-  const values = readOptions(args, SPEND_OPTIONS)
-  if (values.help === true) return { kind: 'help' }
-  if (values.version === true) return { kind: 'version' }
-  if (values.json === true && values.csv === true) throw refusal('option --json excludes --csv')
-  const format = values.json === true ? 'json' : values.csv === true ? 'csv' : 'table'
-  const query = { ...given('by', values.by), ...given('from', values.from), ...given('to', values.to) }
-  const overrides = given('config', values.config)
-  return { kind: 'spend', options: { query, format, url: text(values.url) ?? null, overrides } }
 }
 
 function required(option: string, value: string | boolean | undefined): string {

@@ -2,8 +2,31 @@
 import { test } from 'tap'
 import { HELP_TEXT } from '../../src/main/help-text.js'
 
-const COMMANDS = ['start', 'check', 'simulate', 'keys', 'spend', 'import', 'webhook verify']
-const OPTIONS = ['--config', '--tokens-per-second', '--faults', '--protocol', '--overlap-ms', '--by', '--csv', '--body']
+const COMMANDS = [
+  'start',
+  'check',
+  'simulate',
+  'keys',
+  'teams',
+  'budgets',
+  'streams',
+  'providers',
+  'spend',
+  'import',
+  'webhook verify',
+]
+const OPTIONS = [
+  '--config',
+  '--tokens-per-second',
+  '--faults',
+  '--protocol',
+  '--overlap-ms',
+  '--by',
+  '--csv',
+  '--body',
+  '--scope',
+  '--enable',
+]
 
 test('the help has each command, and options of each', (t) => {
   for (const word of COMMANDS) t.match(HELP_TEXT, new RegExp(`^  ${word} `, 'm'), word)

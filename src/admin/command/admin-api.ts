@@ -49,11 +49,7 @@ export class AdminApi {
   }
 
   /** An answer as it is. @throws misconfigured */
-  async read(
-    method: string,
-    path: string,
-    body?: object,
-  ): Promise<{ readonly text: string; readonly headers: Headers }> {
+  async read(method: string, path: string, body?: object): Promise<Answer> {
     const headers = { authorization: `Bearer ${this.#key}`, 'content-type': 'application/json' }
     const init = body === undefined ? { method, headers } : { method, headers, body: JSON.stringify(body) }
     const answer = await fetch(`${this.#url}/admin/v1${path}`, init).catch((thrown: unknown) => {
@@ -67,6 +63,23 @@ export class AdminApi {
       `the gateway answered ${answer.status}: ${typeof error.message === 'string' ? error.message : text.slice(0, 200)}`,
     )
   }
+}
+
+type Answer = { readonly text: string; readonly headers: Headers }
+
+/** How a command prints its result: JSON for programs, or lines for people. */
+export type Say = (answer: JsonObject, lines: readonly string[]) => void
+
+/** @see Say */
+export function sayer({ isJson }: { readonly isJson: boolean }, print: (line: string) => void): Say {
+  return (answer, lines) => {
+    for (const line of isJson ? [JSON.stringify(answer)] : lines) print(line)
+  }
+}
+
+/** Names that clients choose: a terminal would obey their control characters. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }
 
 /** Lines with columns of the same width; those from `numbersAt` on are aligned to the right. */

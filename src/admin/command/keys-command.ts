@@ -1,8 +1,8 @@
-// `sluice keys`: creates, lists, shows, rotates and revokes gateway keys of a running gateway, by its admin API. It knows that API by its
+// `sluice keys`: creates, lists, shows, changes, rotates and revokes gateway keys of a running gateway, by its admin API. It knows that API by its
 // routes alone, like every client.
-import { type KeysOptions } from '../../config/command-line.js'
+import { type KeysOptions } from '../../config/sources/admin-commands.js'
 import { type JsonObject } from '../../model/json.js'
-import { budgetsCell, cellOf, openAdminApi, tableOf } from './admin-api.js'
+import { budgetsCell, cellOf, openAdminApi, sayer, tableOf } from './admin-api.js'
 
 const COLUMNS = ['NAME', 'SOURCE', 'TEAM', 'MODELS', 'BUDGETS', 'STATE', 'EXPIRES', 'LAST USED']
 
@@ -13,10 +13,7 @@ const COLUMNS = ['NAME', 'SOURCE', 'TEAM', 'MODELS', 'BUDGETS', 'STATE', 'EXPIRE
 export async function runKeys(options: KeysOptions, print: (line: string) => void): Promise<void> {
   const api = openAdminApi(options)
   const name = encodeURIComponent(options.name ?? '')
-  const say = (answer: JsonObject, lines: readonly string[]): void => {
-    if (options.isJson) print(JSON.stringify(answer))
-    else for (const line of lines) print(line)
-  }
+  const say = sayer(options, print)
   switch (options.verb) {
     case 'create': {
       const made = await api.ask('POST', '/keys', { name: options.name, ...options.fields })
@@ -26,6 +23,9 @@ export async function runKeys(options: KeysOptions, print: (line: string) => voi
       )
       return
     }
+    case 'update':
+      say(await api.ask('PATCH', `/keys/${name}`, options.fields), [`Key ${options.name} is changed.`])
+      return
     case 'rotate': {
       const body = options.overlapMs === null ? {} : { overlapMs: options.overlapMs }
       const rotated = await api.ask('POST', `/keys/${name}/rotate`, body)

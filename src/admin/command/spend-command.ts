@@ -1,7 +1,7 @@
 // `sluice spend`: what the keys of a running gateway have spent, by its admin API, as a table for people, as JSON or as CSV.
-import { type SpendOptions } from '../../config/command-line.js'
+import { type SpendOptions } from '../../config/sources/admin-commands.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
-import { type AdminApi, openAdminApi, tableOf } from './admin-api.js'
+import { type AdminApi, cellOf, openAdminApi, tableOf, visible } from './admin-api.js'
 
 const PAGE_LIMIT = 10_000
 /** Columns of numbers: the title, and the member of a row. */
@@ -69,7 +69,7 @@ function numberText(member: string, value: unknown): string {
   return member === 'usd' ? value.toFixed(USD_DIGITS) : String(value)
 }
 
-/** Names of models and end users are the clients': a terminal would obey their control characters. */
+/** Names of models and end users are the clients'. */
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?') : '-'
+  return visible(cellOf(value))
 }

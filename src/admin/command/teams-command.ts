@@ -1,7 +1,7 @@
-// `sluice teams`: creates, lists, shows and deletes teams of a running gateway, by its admin API.
-import { type TeamsOptions } from '../../config/command-line.js'
+// `sluice teams`: creates, lists, shows, changes and deletes teams of a running gateway, by its admin API.
+import { type TeamsOptions } from '../../config/sources/admin-commands.js'
 import { type JsonObject } from '../../model/json.js'
-import { budgetsCell, cellOf, openAdminApi, tableOf } from './admin-api.js'
+import { budgetsCell, cellOf, openAdminApi, sayer, tableOf } from './admin-api.js'
 
 const COLUMNS = ['NAME', 'MODELS', 'BUDGETS', 'STATE', 'CREATED']
 
@@ -12,9 +12,7 @@ const COLUMNS = ['NAME', 'MODELS', 'BUDGETS', 'STATE', 'CREATED']
 export async function runTeams(options: TeamsOptions, print: (line: string) => void): Promise<void> {
   const api = openAdminApi(options)
   const path = `/teams/${encodeURIComponent(options.name ?? '')}`
-  const say = (answer: JsonObject, lines: readonly string[]): void => {
-    for (const line of options.isJson ? [JSON.stringify(answer)] : lines) print(line)
-  }
+  const say = sayer(options, print)
   switch (options.verb) {
     case 'create':
       say(await api.ask('POST', '/teams', { name: options.name, ...options.fields }), [
@@ -26,6 +24,9 @@ export async function runTeams(options: TeamsOptions, print: (line: string) => v
       say(shown, [JSON.stringify(shown, null, 2)])
       return
     }
+    case 'update':
+      say(await api.ask('PATCH', path, options.fields), [`Team ${options.name} is changed.`])
+      return
     case 'delete':
       await api.ask('DELETE', path)
       say({ name: options.name, deleted: true }, [`Team ${options.name} is deleted.`])

@@ -67,6 +67,14 @@ export function readNumber(option: string, value: string | boolean | undefined, 
   return number
 }
 
+/** A number that may be negative; undefined: it was not given. @throws misconfigured */
+export function readAmount(option: string, value: string | boolean | undefined): number | undefined {
+  const written = text(value)
+  if (written === undefined) return undefined
+  if (!/^-?\d+(\.\d+)?$/.test(written)) throw refusal(`option ${option} must be a number`)
+  return Number(written)
+}
+
 /** Items of a list with commas. */
 export function readList(value: string | boolean | undefined): string[] | undefined {
   return text(value)

@@ -98,3 +98,18 @@ test('what is missing or refused is said, without the key', async (t) => {
   const nowhere = await rejectionOf(run('http://127.0.0.1:1', 'list'))
   t.match(nowhere.message, /^the admin API at http:\/\/127\.0\.0\.1:1 cannot be reached \([\w ]+\)/)
 })
+
+test('an update changes what is given and nothing else; none takes away', async (t) => {
+  const { url, node } = await setUp(t)
+  await run(url, 'create app1 --tags a,b --budget 5/day --expires-at 2030-01-01T00:00:00Z --tokens-per-minute 7')
+  t.same(await run(url, 'update app1 --concurrency 3 --models o3'), ['Key app1 is changed.'])
+  t.match(await node.store.getKey('app1'), {
+    ...{ models: ['o3'], tags: ['a', 'b'], budgets: [{ per: 'day' }], expiresAtMs: 1_893_456_000_000, disabled: false },
+    limits: { requestsPerMinute: null, tokensPerMinute: 7, concurrency: 3 },
+  })
+  await run(url, 'update app1 --tags none --budget none --expires-at none --team none --disable')
+  t.match(await node.store.getKey('app1'), {
+    ...{ tags: [], budgets: [], expiresAtMs: null, team: null, disabled: true },
+    limits: { tokensPerMinute: 7, concurrency: 3 },
+  })
+})

@@ -1,42 +1,10 @@
 // `sluice teams` against the admin API and a real database: each verb, for people and for programs, and what is wrong.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Test, test } from 'tap'
-import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
-import { runKeys } from '../../../src/admin/command/keys-command.js'
-import { runTeams } from '../../../src/admin/command/teams-command.js'
-import { parseCommandLine } from '../../../src/config/command-line.js'
-import { openNode } from '../../helpers/accounts-rig.js'
-import { adminContext, startAdmin, WRITE_KEY } from '../../helpers/admin.js'
+import { test } from 'tap'
+import { adminShell } from '../../helpers/admin-shell.js'
 import { rejectionOf } from '../../helpers/thrown.js'
 
-/** Runs commands as a shell does. */
-async function setUp(t: Test) {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'))
-  const before = process.env.ADMIN_KEY
-  process.env.ADMIN_KEY = WRITE_KEY
-  t.teardown(() => {
-    if (before === undefined) delete process.env.ADMIN_KEY
-    else process.env.ADMIN_KEY = before
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const database = { store: 'sqlite', path: join(folder, 'accounts.db') } as const
-  const node = await openNode(t, { database, directory: createDirectoryMemory(50), fileKeys: [], clockOffset: null })
-  const { url } = await startAdmin(t, adminContext([], { accounts: () => node.store }).context)
-  return async (line: string): Promise<string[]> => {
-    const lines: string[] = []
-    const print = (printed: string): void => void lines.push(printed)
-    const command = parseCommandLine([...line.split(' '), '--url', url])
-    if (command.kind === 'teams') await runTeams(command.options, print)
-    else if (command.kind === 'keys') await runKeys(command.options, print)
-    else throw new Error('another command')
-    return lines
-  }
-}
-
 test('a team and its key are created with their budgets, listed, shown and deleted', async (t) => {
-  const run = await setUp(t)
+  const run = await adminShell(t)
   t.same(await run('teams list'), ['NAME  MODELS  BUDGETS  STATE  CREATED'])
   const line = 'teams create blue --models gpt*,o3 --budget 500/month --concurrency 9'
   t.same(await run(line), ['Team blue is there.'])
@@ -56,4 +24,22 @@ test('a team and its key are created with their budgets, listed, shown and delet
   t.same(await run('teams delete blue'), ['Team blue is deleted.'])
   t.same(JSON.parse((await run('teams create red --json'))[0] ?? '').name, 'red')
   t.match(await rejectionOf(run('teams show blue')), { message: /the gateway answered 404/ })
+})
+
+test('an update changes what is given and nothing else; none takes away', async (t) => {
+  const run = await adminShell(t)
+  await run('teams create blue --models gpt*,o3 --budget 500/month --concurrency 9')
+  const shown = async () => JSON.parse((await run('teams show blue --json'))[0] ?? '')
+  const before = await shown()
+  t.same(await run('teams update blue --requests-per-minute 60'), ['Team blue is changed.'])
+  t.same(await shown(), { ...before, limits: { ...before.limits, requestsPerMinute: 60 } })
+  t.match(JSON.parse((await run('teams update blue --budget 9/day --disable --json'))[0] ?? ''), {
+    ...{ models: ['gpt*', 'o3'], disabled: true, limits: { requestsPerMinute: 60, concurrency: 9 } },
+    budgets: [{ usd: 9, per: 'day' }],
+  })
+  t.match((await run('teams list'))[1], / disabled /)
+  await run('teams update blue --enable --concurrency none --budget none')
+  t.match(await shown(), { disabled: false, budgets: [], limits: { requestsPerMinute: 60, concurrency: null } })
+  t.match(await rejectionOf(run('teams update red --enable')), { message: /the gateway answered 404/ })
+  t.match(await rejectionOf(run('teams update red --concurrency 1')), { message: /the gateway answered 404/ })
 })
