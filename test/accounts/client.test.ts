@@ -9,8 +9,8 @@ import { createDirectoryMemory } from '../../src/accounts/directory/memory.js'
 import { type AccountsStart } from '../../src/accounts/messages.js'
 import { digestOf } from '../../src/accounts/secret.js'
 import { type GatewayError } from '../../src/errors.js'
-import { newKey, newTeam, openNode } from '../helpers/accounts-rig.js'
-import { type AccountsRig, accountsSuite, type RigOptions } from '../helpers/accounts-suite.js'
+import { type AccountsRig, newKey, newTeam, openNode, type RigOptions } from '../helpers/accounts-rig.js'
+import { accountsSuite } from '../helpers/accounts-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
 const BY = { by: 'admin' }

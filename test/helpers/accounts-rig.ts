@@ -7,7 +7,14 @@ import { encodeAccount } from '../../src/accounts/directory/memory.js'
 import { type AccountsStart, type FromAccounts, type ToAccounts } from '../../src/accounts/messages.js'
 import { type AccountsStore } from '../../src/accounts/store.js'
 import { serveAccounts } from '../../src/accounts/thread.js'
-import { type Account, type Listing, type NewKey, type NewTeam, type SecretDigest } from '../../src/accounts/types.js'
+import {
+  type Account,
+  type AuditRecord,
+  type Listing,
+  type NewKey,
+  type NewTeam,
+  type SecretDigest,
+} from '../../src/accounts/types.js'
 import { GatewayError } from '../../src/errors.js'
 
 /** What event loops would read. */
@@ -105,6 +112,18 @@ export async function openNode(t: Test, start: AccountsStart, directory = new Ma
   }
 }
 
+/** A node whose database can be opened again. */
+export type AccountsRig = {
+  readonly node: AccountsNode
+  /** Moves the thread's clock. */
+  advance(ms: number): void
+  /** Closes the node and opens the same database again. */
+  reopen(): Promise<AccountsNode>
+}
+
+export type RigOptions = { readonly maxKeys?: number; readonly fileKeys?: readonly string[] }
+export type OpenAccounts = (t: Test, options?: RigOptions) => Promise<AccountsRig>
+
 export const NO_LIMITS = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
 
 /** A key with everything at its default. */
@@ -119,4 +138,15 @@ export function newKey(name: string, members: Partial<NewKey> = {}): NewKey {
 /** A team with everything at its default. */
 export function newTeam(name: string, members: Partial<NewTeam> = {}): NewTeam {
   return { name, models: ['*'], limits: NO_LIMITS, metadata: {}, disabled: false, ...members }
+}
+
+/** All of the audit, in pages of three. */
+export async function everyEntry(store: AccountsStore): Promise<AuditRecord[]> {
+  const entries: AuditRecord[] = []
+  for (let after: number | null = null; ; ) {
+    const page: { entries: AuditRecord[]; next: number | null } = await store.listAudit({ after, limit: 3 })
+    entries.push(...page.entries)
+    if (page.next === null) return entries
+    after = page.next
+  }
 }

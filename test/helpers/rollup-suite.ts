@@ -5,7 +5,7 @@ import { UserNames } from '../../src/accounts/database/rollups/user-names.js'
 import { type Database } from '../../src/accounts/database/rows.js'
 import { type SpendDimension, type SpendQuery } from '../../src/accounts/rollups/reports.js'
 import { DAY_MS, HOUR_MS, noCounts, type RollupBatch, type RollupRow } from '../../src/accounts/rollups/types.js'
-import { type OpenAccounts } from './accounts-suite.js'
+import { type OpenAccounts } from './accounts-rig.js'
 
 /** 2026-11-01 and the hours of that day. */
 const DAY = Date.UTC(2026, 10, 1) / DAY_MS

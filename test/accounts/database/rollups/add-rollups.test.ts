@@ -9,8 +9,7 @@ import { UserNames } from '../../../../src/accounts/database/rollups/user-names.
 import { openAccountsFile } from '../../../../src/accounts/database/sqlite.js'
 import { createDirectoryMemory } from '../../../../src/accounts/directory/memory.js'
 import { noCounts } from '../../../../src/accounts/rollups/types.js'
-import { openNode } from '../../../helpers/accounts-rig.js'
-import { type AccountsRig } from '../../../helpers/accounts-suite.js'
+import { type AccountsRig, openNode } from '../../../helpers/accounts-rig.js'
 import { rollupSuite } from '../../../helpers/rollup-suite.js'
 
 function newPath(t: Test): string {
