@@ -1,67 +1,18 @@
 // Budgets of end users at a gateway of two event loops: each user of a trusted key has its own, however many ask at once, and a kill
 // loses nothing of it.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Test, test } from 'tap'
-import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
-import { openRaw, post } from '../helpers/raw-http.js'
-import { scriptedSse } from '../helpers/scripted-sse.js'
+import { test } from 'tap'
+import { type BudgetGateway, budgetGateways, chat, openStream } from '../helpers/budget-gateway.js'
 
-const ADMIN = 'admin-key-0123456789'
-const MESSAGES = [{ role: 'user', content: 'Tell me of the sea, of the ships and of the wind.' }]
 const USERS = 40
 const LIMIT_USD = 0.002
 
-type Asked = { readonly user?: string; readonly header?: string; readonly metadata?: object }
-
-/** Processes one after the other, over the same database. */
-async function setUp(t: Test) {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-users-'))
-  const [simulator, upstream] = await Promise.all([startSimulator(t), scriptedSse(t)])
-  const config = {
-    server: { threads: 2 },
-    accounts: { store: 'sqlite', path: join(folder, 'accounts.db') },
-    admin: { port: 0 },
-    limits: { concurrency: null },
-    prices: { enabled: true, models: { 'sim/*': { input: 3, output: 15 }, 'slow/*': { input: 3, output: 15 } } },
-    providers: {
-      sim: simulatedProviders(simulator.origin).openai,
-      slow: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1`, apiKey: 'of-the-upstream' },
-    },
-  }
-  const start = async () => {
-    const gateway = await startGateway(t, { config, env: { ADMIN_KEY: ADMIN } })
-    const admin = String((await gateway.logLine(({ msg }) => msg === 'listening')).admin)
-    const ask = async (method: string, path: string, body?: object) => {
-      const headers = { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' }
-      const sent = body === undefined ? {} : { body: JSON.stringify(body) }
-      const answer = await fetch(`${admin}/admin/v1${path}`, { method, headers, ...sent })
-      return { status: answer.status, json: JSON.parse(await answer.text()) }
-    }
-    const of = async (name: string, user = '') =>
-      (await ask('GET', `/budgets/${name}${user === '' ? '' : `?user=${user}`}`)).json
-    return { gateway, ask, of }
-  }
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  return { start, upstream }
-}
-
-async function chat({ origin }: Running, key: string, { user, header, metadata }: Asked) {
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', connection: 'close' }
-  const named = header === undefined ? {} : { 'x-sluice-user': header }
-  const answer = await fetch(`${origin}/v1/chat/completions`, {
-    method: 'POST',
-    headers: { ...headers, ...named },
-    body: JSON.stringify({ model: 'sim/echo', max_tokens: 40, messages: MESSAGES, user, metadata }),
-  })
-  const text = await answer.text()
-  const nano = Math.round(Number(answer.headers.get('x-sluice-cost') ?? 0) * 1e9)
-  return { status: answer.status, nano, text }
+/** A budget, or what one user has of it. */
+async function shown({ ask }: BudgetGateway, name: string, user = '') {
+  return (await ask('GET', `/budgets/${name}${user === '' ? '' : `?user=${user}`}`)).json
 }
 
 test('forty users race on their budgets: none spends more than its own, and a kill loses nothing of it', async (t) => {
-  const { start, upstream } = await setUp(t)
+  const { start, upstream } = await budgetGateways(t)
   const first = await start()
   const created = await first.ask('POST', '/keys', { name: 'app1', trustUser: true })
   const { secret } = created.json
@@ -77,8 +28,8 @@ test('forty users race on their budgets: none spends more than its own, and a ki
       Array.from({ length: USERS * 3 }, async (_, i) => {
         const user = `u${i % USERS}`
         const asked = i % 3 === 0 ? { header: user } : i % 3 === 1 ? { user } : { metadata: { user_id: user } }
-        const { status, nano, text } = await chat(first.gateway, secret, asked)
-        paid.set(user, (paid.get(user) ?? 0) + nano)
+        const { status, costNano, text } = await chat(first.gateway, secret, asked)
+        paid.set(user, (paid.get(user) ?? 0) + costNano)
         if (status !== 429) t.equal(status, 200, text)
         return status
       }),
@@ -86,31 +37,32 @@ test('forty users race on their budgets: none spends more than its own, and a ki
     isSpent = statuses.every((status) => status === 429)
   }
   for (let i = 0; i < USERS; i++) {
-    const seen = await first.of('each', `u${i}`)
+    const seen = await shown(first, 'each', `u${i}`)
     t.equal(Math.round(seen.spent * 1e9), paid.get(`u${i}`))
     t.ok(seen.spent > 0 && seen.spent <= LIMIT_USD, `u${i}: ${seen.spent}`)
     t.match(seen, { reserved: 0, users: null })
   }
   const sum = [...paid.values()].reduce((all, nano) => all + nano, 0)
-  const whole = await first.of('each')
+  const whole = await shown(first, 'each')
   t.match([Math.round(whole.spent * 1e9), whole.users, whole.left], [sum, USERS, null])
   t.equal((await chat(first.gateway, secret, {})).status, 200, 'who names nobody is not bound')
 
-  const socket = await openRaw(Number(new URL(first.gateway.origin).port))
-  socket.on('error', () => undefined)
-  const stream = JSON.stringify({ model: 'slow/m', stream: true, messages: MESSAGES, user: 'late' })
-  socket.write(post('/v1/chat/completions', stream, `authorization: Bearer ${secret}\r\n`))
+  await openStream(first.gateway, secret, { user: 'late' })
   await upstream.for('m')
-  const { reserved } = await first.of('each', 'late')
+  const { reserved } = await shown(first, 'each', 'late')
   t.ok(reserved > 0, 'held while it runs')
   await first.gateway.stop('SIGKILL')
 
   const second = await start()
   for (const user of ['u0', 'u39']) {
-    t.equal(Math.round((await second.of('each', user)).spent * 1e9), paid.get(user), 'what was spent')
+    t.equal(Math.round((await shown(second, 'each', user)).spent * 1e9), paid.get(user), 'what was spent')
   }
-  t.match(await second.of('each', 'late'), { spent: reserved, reserved: 0 }, 'what was held, since it may be served')
-  t.match(await second.of('each'), { users: USERS + 1 })
+  t.match(
+    await shown(second, 'each', 'late'),
+    { spent: reserved, reserved: 0 },
+    'what was held, since it may be served',
+  )
+  t.match(await shown(second, 'each'), { users: USERS + 1 })
   const again = await chat(second.gateway, secret, { header: 'u7' })
   t.match([again.status, again.text], [429, /The budget each has too little left/])
   t.equal((await chat(second.gateway, secret, { header: 'new' })).status, 200)
@@ -124,8 +76,9 @@ test('forty users race on their budgets: none spends more than its own, and a ki
 })
 
 test('a user is only believed of a trusted key, and of a browser token only as its key has said', async (t) => {
-  const { start } = await setUp(t)
-  const { gateway, ask, of } = await start()
+  const { start } = await budgetGateways(t)
+  const only = await start()
+  const { gateway, ask } = only
   const secretOf = async (name: string, trustUser: boolean) =>
     (await ask('POST', '/keys', { name, trustUser })).json.secret as string
   const [app, other, stranger] = [
@@ -136,7 +89,7 @@ test('a user is only believed of a trusted key, and of a browser token only as i
   await ask('POST', '/budgets', { name: 'all', scope: 'user', per: 'day', tokens: 1_000_000 })
   await ask('POST', '/budgets', { name: 'one', scope: 'user:key:app', per: 'day', tokens: 1_000_000 })
   for (const key of [app, other, stranger]) t.equal((await chat(gateway, key, { user: 'anna' })).status, 200)
-  const spent = async (name: string, user: string): Promise<number> => (await of(name, user)).spent
+  const spent = async (name: string, user: string): Promise<number> => (await shown(only, name, user)).spent
   const once = await spent('one', 'anna')
   t.ok(once > 0)
   t.equal(await spent('all', 'anna'), 2 * once, 'of all trusted keys together')
