@@ -1,7 +1,7 @@
 // Rollups in the database: batches of event loops are added to the rows of their hours and days, each batch once, and rows are forgotten
 // when they are old. Each call within a transaction of its caller's.
 import { createHash } from 'node:crypto'
-import { type Insertable } from 'kysely'
+import { type Insertable, type RawBuilder, sql } from 'kysely'
 import {
   addCounts,
   HOURS_PER_DAY,
@@ -12,7 +12,7 @@ import {
   type UserRollupRow,
 } from '../../rollups/types.js'
 import { type Database } from '../rows.js'
-import { COUNT_COLUMNS } from './report-columns.js'
+import { COUNT_COLUMNS, type Counted } from './report-columns.js'
 import { monthOf } from './report-parts.js'
 import { type RollupTable, type RollupTagTable, type RollupUserMonthTable, type RollupUserTable } from './tables.js'
 import { type UserNames } from './user-names.js'
@@ -162,18 +162,7 @@ async function upsertRollups(db: Database, rows: readonly Insertable<RollupTable
   await db
     .insertInto('rollups')
     .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(['span_hours', 'slot', 'source']).doUpdateSet((row) => ({
-        requests: row('rollups.requests', '+', row.ref('excluded.requests')),
-        attempts: row('rollups.attempts', '+', row.ref('excluded.attempts')),
-        errors: row('rollups.errors', '+', row.ref('excluded.errors')),
-        input_tokens: row('rollups.input_tokens', '+', row.ref('excluded.input_tokens')),
-        output_tokens: row('rollups.output_tokens', '+', row.ref('excluded.output_tokens')),
-        cached_tokens: row('rollups.cached_tokens', '+', row.ref('excluded.cached_tokens')),
-        cost_nano: row('rollups.cost_nano', '+', row.ref('excluded.cost_nano')),
-        unpriced: row('rollups.unpriced', '+', row.ref('excluded.unpriced')),
-      })),
-    )
+    .onConflict((conflict) => conflict.columns(['span_hours', 'slot', 'source']).doUpdateSet(added('rollups')))
     .execute()
 }
 
@@ -181,18 +170,7 @@ async function upsertUsers(db: Database, rows: readonly Insertable<RollupUserTab
   await db
     .insertInto('rollup_users')
     .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(['day', 'owner', 'user_name']).doUpdateSet((row) => ({
-        requests: row('rollup_users.requests', '+', row.ref('excluded.requests')),
-        attempts: row('rollup_users.attempts', '+', row.ref('excluded.attempts')),
-        errors: row('rollup_users.errors', '+', row.ref('excluded.errors')),
-        input_tokens: row('rollup_users.input_tokens', '+', row.ref('excluded.input_tokens')),
-        output_tokens: row('rollup_users.output_tokens', '+', row.ref('excluded.output_tokens')),
-        cached_tokens: row('rollup_users.cached_tokens', '+', row.ref('excluded.cached_tokens')),
-        cost_nano: row('rollup_users.cost_nano', '+', row.ref('excluded.cost_nano')),
-        unpriced: row('rollup_users.unpriced', '+', row.ref('excluded.unpriced')),
-      })),
-    )
+    .onConflict((conflict) => conflict.columns(['day', 'owner', 'user_name']).doUpdateSet(added('rollup_users')))
     .execute()
 }
 
@@ -201,18 +179,17 @@ async function upsertUserMonths(db: Database, rows: readonly Insertable<RollupUs
     .insertInto('rollup_user_months')
     .values(rows)
     .onConflict((conflict) =>
-      conflict.columns(['month', 'user_name', 'key_name', 'owner']).doUpdateSet((row) => ({
-        requests: row('rollup_user_months.requests', '+', row.ref('excluded.requests')),
-        attempts: row('rollup_user_months.attempts', '+', row.ref('excluded.attempts')),
-        errors: row('rollup_user_months.errors', '+', row.ref('excluded.errors')),
-        input_tokens: row('rollup_user_months.input_tokens', '+', row.ref('excluded.input_tokens')),
-        output_tokens: row('rollup_user_months.output_tokens', '+', row.ref('excluded.output_tokens')),
-        cached_tokens: row('rollup_user_months.cached_tokens', '+', row.ref('excluded.cached_tokens')),
-        cost_nano: row('rollup_user_months.cost_nano', '+', row.ref('excluded.cost_nano')),
-        unpriced: row('rollup_user_months.unpriced', '+', row.ref('excluded.unpriced')),
-      })),
+      conflict.columns(['month', 'user_name', 'key_name', 'owner']).doUpdateSet(added('rollup_user_months')),
     )
     .execute()
+}
+
+/** The counts of a row that is there already, with those of the new one added. */
+function added(table: string): Record<keyof Counted, RawBuilder<number>> {
+  const sums = COUNT_COLUMNS.map((column) => {
+    return [column, sql<number>`${sql.ref(`${table}.${column}`)} + ${sql.ref(`excluded.${column}`)}`] as const
+  })
+  return Object.fromEntries(sums) as Record<keyof Counted, RawBuilder<number>>
 }
 
 function columnsOf(counts: RollupCounts) {
