@@ -22,8 +22,8 @@ const END_TO_END = /^dist\/test\/(compat|e2e|faults)\//
 /** What compares rates or times, or takes a core for itself. */
 const LOAD = /^dist\/test\/e2e\/(aborts|busy-processor|drain|overload)\.test\.js$/
 
-/** The files of a folder of dist/test/ share a process; of the server, the largest, those of a folder of its own. */
-const AREA = /^dist\/test(?:\/server(?=\/))?(?:\/[^/]+(?=\/))?/
+/** The files of a folder of dist/test/ share a process; of the server and the accounts, the largest, those of a folder of their own. */
+const AREA = /^dist\/test(?:\/(?:server|accounts)(?=\/))?(?:\/[^/]+(?=\/))?/
 
 /** Files that need a process of their own although their area shares one. */
 const ALONE: readonly (readonly [name: RegExp, reason: string])[] = [

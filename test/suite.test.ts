@@ -81,11 +81,12 @@ test('the plan of this tree runs each of its files once, those that share a proc
   t.match(staleNames([]).join(), /^laws,.*kill/)
 })
 
-test('the files of an area share a process, those of the server by its rooms; what waits for long has its own', async (t) => {
+test('the files of an area share a process, those of the server and of accounts by their rooms; what waits for long has its own', async (t) => {
   const files = ['a', 'server/b', 'server/http/c', 'server/http/d/e', 'streams/f', 'streams/log/g', 'jobs/kill'].map(
     (name) => `dist/test/${name}.test.js`,
   )
-  const more = ['dist/test/h.test.js', 'dist/test/server/i.test.js']
+  const ofAccounts = ['accounts/j', 'accounts/k', 'accounts/database/l', 'accounts/database/rollups/m']
+  const more = ['h', 'server/i', ...ofAccounts].map((name) => `dist/test/${name}.test.js`)
   const [unit] = planAll([...files, ...more])
   const byName = unit?.runs.map(({ name, args }) => [name, args.filter((arg) => arg.endsWith('.test.js')).length])
   t.same(
@@ -95,6 +96,8 @@ test('the files of an area share a process, those of the server by its rooms; wh
       ['dist/test/server', 2],
       ['dist/test/server/http', 2],
       ['dist/test/streams', 2],
+      ['dist/test/accounts', 2],
+      ['dist/test/accounts/database', 2],
       ['dist/test/jobs/kill.test.js', 1],
     ]),
   )
