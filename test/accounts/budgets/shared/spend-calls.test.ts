@@ -210,6 +210,23 @@ test('a node whose lease is over is charged with all it claims until it or its s
   t.match(await alive.claim({ wanted: 5000 }), { granted: LIMIT - 120, unused: LIMIT - 120 })
 })
 
+test('what a node had unused when it was last heard is given to nobody: it may have been used since', async (t) => {
+  const redis = await startRedis(t)
+  const [alive, dead] = [new Node(redis, 'alive', 1), new Node(redis, 'dead', 1)]
+  for (const node of [alive, dead]) await node.calls.register([])
+  await seed([alive], 0)
+  await dead.claim({ wanted: 400 })
+  // It tells nobody that it reserves, and is killed while the provider serves it.
+  dead.held.push(400)
+  while (await redis.zscore('{sluice}:spend:nodes', 'dead')) await alive.claim()
+  t.match(await alive.claim({ wanted: 5000 }), { granted: LIMIT - 400, total: LIMIT, unused: LIMIT - 400 })
+  const [raised] = (await alive.calls.claim([{ ...alive.call(5000, 0), limit: LIMIT + 400, version: 2 }], false)) ?? []
+  t.match(raised, { granted: 400 }, 'an operator who knows more raises the limit')
+  alive.claimed += raised?.granted ?? 0
+  await alive.calls.finish('dead', [{ ...PLACE, amount: 400 }])
+  t.equal(await totalOf(redis), LIMIT + 400, 'what it spent in the end is no more than was counted')
+})
+
 test('a window that is not known is seeded with what nodes have stored, or with what they claim if that is more', async (t) => {
   const redis = await startRedis(t)
   const [one, two] = ['node1', 'node2'].map((name) => new Node(redis, name)) as [Node, Node]
