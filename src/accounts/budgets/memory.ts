@@ -131,8 +131,12 @@ export function encodeFacts({ id, name, kind, subject, per, unit, epoch }: Budge
 
 /** @see encodeFacts */
 export function decodeFacts(bytes: Uint8Array): BudgetFacts {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
-  const [id, name, kind, subject, per, unit, epoch] = JSON.parse(text) as PackedFacts
+  return unpackFacts(JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')))
+}
+
+/** The budget of a record whose JSON is parsed already. @see encodeFacts */
+export function unpackFacts(record: unknown): BudgetFacts {
+  const [id, name, kind, subject, per, unit, epoch] = record as PackedFacts
   return {
     id,
     name,

@@ -130,7 +130,12 @@ export function encodeAccount({ id, name, team, models, limits, tags, ...rest }:
 
 /** @see encodeAccount */
 export function decodeAccount(bytes: Buffer): Account {
-  const packed = JSON.parse(bytes.toString('utf8')) as PackedAccount
+  return unpackAccount(JSON.parse(bytes.toString('utf8')))
+}
+
+/** The account of a record whose JSON is parsed already. @see encodeAccount */
+export function unpackAccount(record: unknown): Account {
+  const packed = record as PackedAccount
   const [id, name, ofTeam, models, limits, tags, trustUser, disabled, expiresAtMs] = packed
   const team = ofTeam && { id: ofTeam[0], name: ofTeam[1], models: ofTeam[2], limits: unpackLimits(ofTeam[3]) }
   return { id, name, team, models, limits: unpackLimits(limits), tags, trustUser, disabled, expiresAtMs }

@@ -9,9 +9,9 @@
 import { createHash, hash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { GatewayError } from '../../errors.js'
-import { decodeFacts, encodeFacts } from '../budgets/memory.js'
+import { encodeFacts, unpackFacts } from '../budgets/memory.js'
 import { type StoredBudget, UNKNOWN_TERMS } from '../budgets/writer.js'
-import { decodeAccount } from '../directory/memory.js'
+import { unpackAccount } from '../directory/memory.js'
 import { type Listing, type SecretDigest } from '../types.js'
 
 const MAGIC = 'sluice-accounts-snapshot '
@@ -99,13 +99,13 @@ type Entry = KeyLine | BudgetLine
 
 function listingOf([, account, secrets]: KeyLine): Listing {
   return {
-    account: decodeAccount(Buffer.from(JSON.stringify(account))),
+    account: unpackAccount(account),
     secrets: secrets.map(([digest, validUntilMs]) => ({ digest, validUntilMs })),
   }
 }
 
 function budgetOf([, facts, limit]: BudgetLine): StoredBudget {
-  const { epoch, ...rest } = decodeFacts(Buffer.from(JSON.stringify(facts)))
+  const { epoch, ...rest } = unpackFacts(facts)
   return { ...rest, limit, spent: 0, ...UNKNOWN_TERMS }
 }
 
