@@ -36,6 +36,8 @@ test('the playground', IN_CHROMIUM, async (t) => {
         .waitFor()
       t.match(await page.locator('.figures').nth(1).textContent(), /First token\d+ ms.*Cost/)
       t.match(await page.getByRole('region', { name: 'Code' }).textContent(), 'Bearer $SLUICE_KEY')
+      t.match(await page.getByRole('link', { name: 'Its record' }).first().getAttribute('href'), /^#\/requests\/\w+/)
+      t.equal(await page.getByRole('link', { name: 'Its record' }).count(), 2)
       t.same(await check(), [], JSON.stringify(look))
       await picture('playground')
       t.same(faults, [])

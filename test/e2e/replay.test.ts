@@ -128,8 +128,12 @@ test(
       await page.getByText('Complete (stop).').waitFor()
       t.equal(await page.locator('.answer').textContent(), HOSTILE)
       t.equal(await page.locator('.answer *').count(), 0)
+      t.match(await page.locator('.figures').textContent(), /Tokens3 counted$/, 'its client did not ask for usage')
       t.same(await check(), [])
       await picture('replay')
+      await page.getByRole('link', { name: 'Its record' }).click()
+      await page.getByRole('heading', { name: 'req-kept' }).waitFor({ state: 'detached' })
+      await page.getByText('openai/echo at openai/echo').waitFor()
       t.same(faults, [])
       await page.context().close()
     }

@@ -1,6 +1,6 @@
 // One answer of the playground on the page: its text as it comes, and the figures beside it. Text is added once a frame of the screen,
 // however many tokens come in between.
-import { element, setText } from '../dom.js'
+import { element, fill, setText } from '../dom.js'
 import { duration, tokensPerSec as rateText } from '../format.js'
 import { visibleText } from '../visible-text.js'
 import { type ChatEnd, type ChatFacts } from './chat-stream.js'
@@ -16,9 +16,11 @@ export class AnswerView {
   readonly #tokens = figure()
   readonly #rate = figure()
   readonly #cost = figure()
+  readonly #record = element('p', {})
   readonly #pending = { answer: '', thinking: '' }
   #facts: ChatFacts | null = null
   #isDrawing = false
+  #isEnded = false
 
   /** `name`: what the answer is of, for those who cannot see where it stands. */
   constructor(name: string, { hasCost }: { readonly hasCost: boolean }) {
@@ -33,7 +35,7 @@ export class AnswerView {
     // A region that scrolls must be reachable by keyboard.
     const text = element('div', { class: 'text', tabindex: 0, role: 'region', 'aria-label': name })
     text.append(this.#thinking, this.#answer)
-    this.root = element('section', { class: 'answer-view' }, this.#state, figures, text)
+    this.root = element('section', { class: 'answer-view' }, this.#state, figures, text, this.#record)
   }
 
   begin(): void {
@@ -42,7 +44,9 @@ export class AnswerView {
     this.#thinking.hidden = true
     this.#pending.answer = ''
     this.#pending.thinking = ''
+    this.#record.replaceChildren()
     this.#facts = null
+    this.#isEnded = false
     for (const value of [this.#firstToken, this.#rate, this.#tokens, this.#cost]) setText(value, '–')
     this.#say('open', 'Waiting for the first token ...')
   }
@@ -58,6 +62,7 @@ export class AnswerView {
   }
 
   end(end: ChatEnd): void {
+    this.#isEnded = true
     this.#draw()
     if (end.kind === 'complete')
       this.#say('complete', visibleText(`Complete (${end.finishReason || 'no reason given'}).`))
@@ -67,6 +72,11 @@ export class AnswerView {
 
   showCost(cost: string): void {
     setText(this.#cost, cost)
+  }
+
+  /** Where all that is on record of it is shown, once it has ended. */
+  showRecord(href: string): void {
+    fill(this.#record, element('a', { href }, 'Its record'))
   }
 
   #say(kind: string, text: string): void {
@@ -90,7 +100,7 @@ export class AnswerView {
     const { firstTokenMs, tokens, tokensPerSec, isReported } = facts
     setText(this.#firstToken, duration(firstTokenMs))
     setText(this.#rate, rateText(tokensPerSec))
-    setText(this.#tokens, `${tokens}${isReported ? '' : ' so far'}`)
+    setText(this.#tokens, `${tokens}${isReported ? '' : this.#isEnded ? ' counted' : ' so far'}`)
   }
 
   #append(to: HTMLElement, kind: Kind): void {

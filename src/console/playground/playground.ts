@@ -18,6 +18,8 @@ export type PlaygroundOptions = {
   readonly needsKey: boolean
   /** What an answer has cost, by its request id, once it has ended; absent where that is not known. Then there is also but one model. */
   readonly costOf?: (requestId: string) => Promise<string>
+  /** Where all that is on record of a request is shown; absent where it is not. */
+  readonly recordHref?: (requestId: string) => string
 }
 
 export type Playground = {
@@ -31,7 +33,7 @@ const NO_MODEL = ''
 
 /** Builds it. */
 export function createPlayground(options: PlaygroundOptions): Playground {
-  const { models, apis, origin, needsKey, costOf } = options
+  const { models, apis, origin, needsKey, costOf, recordHref } = options
   // Not every model that can be asked for is listed.
   const facts = { isFree: costOf !== undefined, hasCost: costOf !== undefined }
   const lanes = [createLane('model', 'Model', { ...facts, models })]
@@ -63,7 +65,9 @@ export function createPlayground(options: PlaygroundOptions): Playground {
     const onText = (kind: 'answer' | 'thinking', text: string): void => view.add(kind, text)
     const sent = { api: asked, send: ask, nowMs: () => performance.now() }
     view.end(await readChat(sent, { onText, onFacts: (facts) => view.show(facts) }))
-    if (costOf !== undefined && requestId !== '') view.showCost(await costOf(requestId))
+    if (requestId === '') return
+    if (recordHref !== undefined) view.showRecord(recordHref(requestId))
+    if (costOf !== undefined) view.showCost(await costOf(requestId))
   }
   const run = async (): Promise<void> => {
     if (running !== null) return

@@ -9,6 +9,7 @@ import { clientDoor } from '../playground/client-door.js'
 import { postAsCurl } from '../playground/copy-as.js'
 import { confirmChange } from '../shell/dialogs.js'
 import { actionButton, copyButton } from '../shell/parts.js'
+import { placeHref } from '../shell/place.js'
 import { visibleText } from '../visible-text.js'
 
 type Kept = { readonly path: string; readonly key: string | null; readonly body: string }
@@ -85,7 +86,14 @@ async function showAnswer(shown: HTMLElement, api: ChatApi | null, send: () => P
     onText: (kind: 'answer' | 'thinking', text: string) => view.add(kind, text),
     onFacts: (facts: ChatFacts) => view.show(facts),
   }
-  view.end(await readChat({ api, send, nowMs: () => performance.now() }, events))
+  let id = ''
+  const sendNoted = async (): Promise<Response> => {
+    const answer = await send()
+    id = answer.headers.get('x-request-id') ?? ''
+    return answer
+  }
+  view.end(await readChat({ api, send: sendNoted, nowMs: () => performance.now() }, events))
+  if (id !== '') view.showRecord(placeHref('requests', id))
 }
 
 function parseBody(text: string): RequestBody {

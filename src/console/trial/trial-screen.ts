@@ -92,6 +92,7 @@ class TryView {
       send: (path, body, signal) =>
         api.pass('POST', withQuery(`/try/${encodeURIComponent(path)}`, { key }), { body, signal }),
       costOf: (requestId) => this.#costOf(requestId),
+      recordHref: (requestId) => placeHref('requests', requestId),
     })
     fill(this.#stage, this.#playground.root)
   }
