@@ -9,6 +9,8 @@ export type StartFacts = {
   readonly build: string
   /** Null where it is off. */
   readonly adminUrl: string | null
+  /** Somebody reads it, and no program. */
+  readonly isTerminal: boolean
 }
 
 /** More names than this do not fit on a readable line. */
@@ -18,14 +20,19 @@ const SIMULATOR_WORDS = {
   asked: 'with the built-in simulator among them, as configured',
 }
 
-/** One line. Never contains a key: if keys are set, the curl command has a placeholder. */
+/** One line, at a terminal three. Never contains a key: if keys are set, the curl command has a placeholder. */
 export function renderStartLine(config: Config, facts: StartFacts): string {
   const { server } = config
   const origin = originOf(config, facts.port)
   const threads = `${server.threads} event loop${server.threads === 1 ? '' : 's'}`
   const simulator = config.simulator === null ? '' : ` (${SIMULATOR_WORDS[config.simulator]})`
-  const page = hasTryPage(config) ? ` In a browser: ${origin}/try.` : ''
-  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}.${page} ${consoleWords(facts)} Try: ${curl(config, origin, needsKeys(config))}`
+  const page = hasTryPage(config) ? `In a browser: ${origin}/try. ` : ''
+  const parts = [
+    `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}.`,
+    `${page}${consoleWords(facts)}`,
+    `Try: ${curl(config, origin, needsKeys(config))}`,
+  ]
+  return parts.join(facts.isTerminal ? '\n  ' : ' ')
 }
 
 function consoleWords({ adminUrl }: StartFacts): string {

@@ -94,7 +94,7 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const url = originOf(config, port)
   first.tellStart({ url, version, engine: build }, { file, origins })
   const say = startLineStream(config, isTerminal) === 'stdout' ? print : warn
-  say(renderStartLine(config, { port, version, build, adminUrl: first.adminUrl }))
+  say(renderStartLine(config, { port, version, build, adminUrl: first.adminUrl, isTerminal }))
   const tell = first.tellReload
   const reloader = new Reloader({
     read,

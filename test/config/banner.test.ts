@@ -6,7 +6,7 @@ import { simulatorProvider } from '../../src/config/resolve/providers.js'
 import { type Config } from '../../src/config/types.js'
 import { CATALOG, load } from './sources.js'
 
-const FACTS = { port: 3000, version: '1.2.3', build: 'engine 1', adminUrl: null }
+const FACTS = { port: 3000, version: '1.2.3', build: 'engine 1', adminUrl: null, isTerminal: false }
 
 function lineOf(text: string, env: Readonly<Record<string, string>> = {}): string {
   return renderStartLine(load(text, env).config, FACTS)
@@ -38,6 +38,14 @@ test('says so when it is the simulator that serves', async (t) => {
     /serves sim\/echo, sim\/lorem, .* \(the built-in simulator, as no provider is configured\)\. In a browser: \S+ Set ADMIN_KEY for the console\. Try:/,
   )
   t.equal(triedModel(line), 'sim/echo')
+})
+
+test('has a line for each thing to do where somebody reads it', async (t) => {
+  const lines = renderStartLine(load('').config, { ...FACTS, isTerminal: true }).split('\n')
+  t.equal(lines.length, 3)
+  t.match(lines[1], /^ {2}In a browser: \S+\/try\. Set ADMIN_KEY for the console\.$/)
+  t.match(lines[2], /^ {2}Try: curl -N /)
+  t.equal(lines.join(' ').replaceAll('   ', ' '), lineOf(''), 'the same words')
 })
 
 test('names the console where it is, and how to have one where it is not', async (t) => {
