@@ -11,7 +11,9 @@ export function entriesOf(config: unknown, origins: Readonly<Record<string, stri
   function walk(path: string, value: unknown): void {
     const members = membersOf(value)
     if (members === null) {
-      entries.push({ path, value: JSON.stringify(value) ?? '', origin: originOf(path, origins) })
+      // Null is what a member is that nobody has set, whoever has set what it is part of.
+      const origin = value === null ? (origins[path] ?? null) : originOf(path, origins)
+      entries.push({ path, value: JSON.stringify(value) ?? '', origin })
       return
     }
     for (const [name, member] of members) walk(path === '' ? name : `${path}.${name}`, member)

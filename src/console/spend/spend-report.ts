@@ -24,7 +24,7 @@ export type SpendReport = {
 
 /** One bar: what it is of, and how high it is, from 0 to 1. */
 export type Bar = { readonly name: string; readonly usd: number; readonly height: number }
-/** `ticks`: amounts at which the axis has a mark, from 0 to the height of the chart. */
+/** `ticks`: amounts at which the axis has a mark, from 0 to the height of the chart; none where each bar has its amount. */
 export type Chart = { readonly bars: readonly Bar[]; readonly ticks: readonly number[] }
 
 /** More days than this are no picture any more; the last ones are shown. */
@@ -43,15 +43,21 @@ export function nameOf(row: SpendRow, by: Dimension): string {
 
 const NONE = '(none)'
 
+/** The rows as they are shown: days in their order, everything else the dearest first. */
+export function sorted(data: readonly SpendRow[], by: Dimension): SpendRow[] {
+  return [...data].sort((a, b) => (by === 'day' ? nameOf(a, by).localeCompare(nameOf(b, by)) : b.usd - a.usd))
+}
+
 /** The chart of a report: every day in order, also those on which nothing was spent; everything else the dearest first. */
 export function chartOf({ data, from, to }: Pick<SpendReport, 'data' | 'from' | 'to'>, by: Dimension): Chart {
-  const spent = new Map(data.map((row) => [nameOf(row, by), row.usd]))
-  const shown =
-    by === 'day'
-      ? daysOf(from, to).map((day) => [day, spent.get(day) ?? 0] as const)
-      : [...spent].sort(([, a], [, b]) => b - a).slice(0, MOST_NAMES)
-  const ticks = ticksOf(Math.max(0, ...shown.map(([, usd]) => usd)))
-  const highest = ticks.at(-1) ?? 0
+  const spent = new Map(sorted(data, by).map((row) => [nameOf(row, by), row.usd]))
+  const isDays = by === 'day'
+  const shown = isDays
+    ? daysOf(from, to).map((day) => [day, spent.get(day) ?? 0] as const)
+    : [...spent].slice(0, MOST_NAMES)
+  const dearest = Math.max(0, ...shown.map(([, usd]) => usd))
+  const ticks = isDays ? ticksOf(dearest) : []
+  const highest = ticks.at(-1) ?? dearest
   return { ticks, bars: shown.map(([name, usd]) => ({ name, usd, height: highest === 0 ? 0 : usd / highest })) }
 }
 

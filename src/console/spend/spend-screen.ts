@@ -17,6 +17,7 @@ import {
   nameOf,
   type SpendReport,
   type SpendRow,
+  sorted,
 } from './spend-report.js'
 
 type Shown = { readonly row: SpendRow; readonly by: Dimension }
@@ -81,7 +82,7 @@ function openSpend(ground: ScreenGround, { query }: Place): OpenScreen {
         chart,
         data.length === 0 ? null : drawChart(chartOf(report, dimension), dimension, `Cost by ${dimension}: ${said}`),
       )
-      await table.show(data.map((row) => ({ row, by: dimension })))
+      await table.show(sorted(data, dimension).map((row) => ({ row, by: dimension })))
       return data.length === 0 ? 'Nothing was spent in these days.' : `${said}${rest}`
     },
     clear: () => fill(chart),

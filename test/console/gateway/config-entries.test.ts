@@ -21,3 +21,16 @@ test('each option has its value and where it was set, or where what it is part o
     ],
   )
 })
+
+test('what is null in a part that somebody has set is a default, unless it was set itself', async (t) => {
+  const config = { models: { fast: { provider: 'north', weight: null, body: null } } }
+  const origins = { 'models.fast': 'sluice.yaml:3', 'models.fast.body': 'sluice.yaml:4' }
+  t.same(
+    entriesOf(config, origins).map(({ path, origin }) => [path, origin]),
+    [
+      ['models.fast.provider', 'sluice.yaml:3'],
+      ['models.fast.weight', null],
+      ['models.fast.body', 'sluice.yaml:4'],
+    ],
+  )
+})

@@ -1,6 +1,6 @@
 // What was spent, as bars.
 import { test } from 'tap'
-import { chartOf, dayText, nameOf, type SpendRow, ticksOf } from '../../../src/console/spend/spend-report.js'
+import { chartOf, dayText, nameOf, type SpendRow, sorted, ticksOf } from '../../../src/console/spend/spend-report.js'
 
 const ZERO = { requests: 1, errors: 0, inputTokens: 1, outputTokens: 1, cachedTokens: 0, usd: 0, unpriced: 0 }
 const row = (members: Partial<SpendRow>): SpendRow => ({ ...ZERO, ...members })
@@ -25,7 +25,20 @@ test('every day is there in its order, everything else the dearest first', async
     ['b', 'a'],
   )
   t.same(chartOf(report([row({ team: null })]), 'team').bars, [{ name: '(none)', usd: 0, height: 0 }])
-  t.same(chartOf(report([]), 'key'), { bars: [], ticks: [0] })
+  t.same(chartOf(report([]), 'key'), { bars: [], ticks: [] })
+  t.same(
+    chartOf(report(keys), 'key').bars.map(({ height }) => height),
+    [1, 0.5],
+    'each has its amount, so there is no axis',
+  )
+  t.same(
+    sorted(keys, 'key').map(({ key }) => key),
+    ['b', 'a'],
+  )
+  t.same(
+    sorted(days, 'day').map(({ day }) => day),
+    ['2026-11-01', '2026-11-03'],
+  )
 })
 
 test('no more bars than one can see: the latest days, the dearest of everything else', async (t) => {
