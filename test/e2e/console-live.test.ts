@@ -89,6 +89,7 @@ test('the way in, and the open requests', IN_CHROMIUM, async (t) => {
     t.match(page.url(), /#\/live\?find=nothing\+like\+it$/)
     await gateway.stop('SIGKILL')
     await page.getByRole('alert').getByText('The gateway does not answer.').waitFor()
+    await page.getByText('What fails is not known: The gateway does not answer.').waitFor()
   })
 })
 

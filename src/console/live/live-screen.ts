@@ -61,7 +61,7 @@ function openLive(ground: ScreenGround, { query }: Place): OpenScreen {
     element('div', { class: 'field inline' }, element('label', { for: 'find' }, 'Find'), find),
     summary,
   )
-  const trouble = openTrouble(ground)
+  const trouble = openTrouble(api)
   return {
     root: element('div', { class: 'screen' }, trouble.root, top, notice.root, table.root),
     close() {

@@ -10,8 +10,6 @@ import { startTicker } from '../shell/ticker.js'
 import { visibleText } from '../visible-text.js'
 import { type Failures, type SickProvider, type Tally, type Trouble, troubleOf } from './trouble.js'
 
-type Ground = { readonly api: AdminApi; readonly tellTrouble: (trouble: string | null) => void }
-
 const EVERY_MS = 5000
 const LIMIT = 200
 const MIN_MS = 60_000
@@ -19,11 +17,16 @@ const MIN_MS = 60_000
 const WINDOW_MS = 5 * MIN_MS
 
 /** Shows it until it is closed. */
-export function openTrouble({ api, tellTrouble }: Ground): { readonly root: HTMLElement; close(): void } {
+export function openTrouble(api: AdminApi): { readonly root: HTMLElement; close(): void } {
   const root = element('section', { class: 'trouble-now', 'aria-label': 'Trouble', 'aria-live': 'polite' })
   let shown = ''
   const ticker = startTicker({
-    ...{ everyMs: EVERY_MS, tellTrouble },
+    everyMs: EVERY_MS,
+    tellTrouble(trouble) {
+      if (trouble === null) return
+      shown = ''
+      fill(root, element('p', { 'data-state': 'unknown' }, visibleText(`What fails is not known: ${trouble}`)))
+    },
     async tick(signal) {
       const [providers, failed] = await Promise.all([
         api.get<{ readonly data: readonly ProviderRecord[] }>('/providers', signal),
