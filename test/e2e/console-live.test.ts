@@ -2,7 +2,7 @@
 // where there is no Chromium.
 import { test } from 'tap'
 import { IN_CHROMIUM } from '../helpers/browser.js'
-import { logIn, openConsole, READ_KEY, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
+import { CLIENT_KEY, logIn, openConsole, READ_KEY, startConsole, stream, WRITE_KEY } from '../helpers/console.js'
 import { DESK, LOOKS, visit } from '../helpers/visitor.js'
 
 test('the way in, and the open requests', IN_CHROMIUM, async (t) => {
@@ -93,16 +93,23 @@ test('the way in, and the open requests', IN_CHROMIUM, async (t) => {
   })
 })
 
+const SPENT_KEY = 'spent-key-0123456789abcdef'
+const KEYS = [
+  { name: 'app', key: CLIENT_KEY },
+  { name: 'spent', key: SPENT_KEY, limits: { requestsPerMinute: 1 } },
+]
+
 test('whoever is woken sees what is broken, whose requests failed and what to press', IN_CHROMIUM, async (t) => {
   const { gateway, url } = await startConsole(t, {
-    config: { models: { fast: 'dead/<b>m</b>' }, routing: { retries: { max: 0 } } },
+    config: { models: { fast: 'dead/<b>m</b>' }, routing: { retries: { max: 0 } }, keys: KEYS },
     providers: { dead: { protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9/v1', apiKey: 'k' } },
   })
   const quiet = await openConsole(t, url, DESK)
   await quiet.page.getByText('Nothing failed in the last 5 min.').waitFor()
   await quiet.page.context().close()
   for (let index = 0; index < 3; index++) await stream(gateway, `req-dead-${index}`, { model: 'fast' })
-  await gateway.exchange('req-dead-2')
+  for (const id of ['req-first', 'req-refused']) await stream(gateway, id, { model: 'openai/echo' }, SPENT_KEY)
+  await Promise.all([gateway.exchange('req-dead-2'), gateway.exchange('req-refused')])
   for (const look of LOOKS) {
     const { page, faults, check, picture } = await openConsole(t, url, look)
     const trouble = page.getByRole('region', { name: 'Trouble' })
@@ -111,6 +118,11 @@ test('whoever is woken sees what is broken, whose requests failed and what to pr
     t.match(
       await failures.textContent(),
       '3 requests failed in the last 5 min: upstream_unreachable (3). Keys: app (3). Models: fast (3).',
+    )
+    const refused = trouble.locator('p', { hasText: 'refused by a limit' })
+    t.match(
+      await refused.textContent(),
+      /^1 request refused by a limit in the last 5 min: rate_limited \(1\)\. Keys: spent/,
     )
     t.same(await check(), [], JSON.stringify(look))
     await picture('trouble')

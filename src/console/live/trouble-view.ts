@@ -28,15 +28,17 @@ export function openTrouble(api: AdminApi): { readonly root: HTMLElement; close(
       fill(root, element('p', { 'data-state': 'unknown' }, visibleText(`What fails is not known: ${trouble}`)))
     },
     async tick(signal) {
-      const [providers, failed] = await Promise.all([
+      const ended = async (asked: Readonly<Record<string, string>>): Promise<readonly RequestEntry[]> => {
+        const path = withQuery('/requests', { ...asked, limit: LIMIT })
+        return (await api.get<{ readonly data: readonly RequestEntry[] }>(path, signal)).data
+      }
+      const [providers, failed, refused] = await Promise.all([
         api.get<{ readonly data: readonly ProviderRecord[] }>('/providers', signal),
-        api.get<{ readonly data: readonly RequestEntry[] }>(
-          withQuery('/requests', { failed: 'true', limit: LIMIT }),
-          signal,
-        ),
+        ended({ failed: 'true' }),
+        ended({ failed: 'false', outcome: LIMITED }),
       ])
       const windowMs = providers.data[0]?.windowMs ?? WINDOW_MS
-      const trouble = troubleOf(providers.data, failed.data, { sinceMs: Date.now() - windowMs, limit: LIMIT })
+      const trouble = troubleOf(providers.data, { failed, refused }, { sinceMs: Date.now() - windowMs, limit: LIMIT })
       const text = JSON.stringify(trouble)
       // What somebody is about to press must not be built anew under the pointer, nor be read out again.
       if (text === shown) return
@@ -47,11 +49,24 @@ export function openTrouble(api: AdminApi): { readonly root: HTMLElement; close(
   return { root, close: () => ticker.stop() }
 }
 
-function linesOf({ providers, failures }: Trouble, when: string): Child[] {
-  if (providers.length === 0 && failures === null)
-    return [element('p', { class: 'hint' }, `Nothing failed in ${when}.`)]
-  return [...providers.map(providerLine), failures === null ? null : failureLine(failures, when)]
+function linesOf({ providers, failures, refusals }: Trouble, when: string): Child[] {
+  const failed = failures === null ? null : requestsLine(failures, { ...FAILED, when })
+  const refused = refusals === null ? null : requestsLine(refusals, { ...REFUSED, when })
+  const isWell = providers.length === 0 && failed === null
+  return [
+    ...providers.map(providerLine),
+    failed,
+    refused,
+    isWell ? element('p', { class: 'hint' }, `Nothing failed in ${when}.`) : null,
+  ]
 }
+
+/** `outcome`: in the address of the list of requests. */
+type Kind = { readonly state: string; readonly words: string; readonly outcome: string }
+
+const LIMITED = 'limit'
+const FAILED: Kind = { state: 'failed', words: 'failed', outcome: ANY_FAILURE }
+const REFUSED: Kind = { state: 'refused', words: 'refused by a limit', outcome: LIMITED }
 
 function providerLine({ name, state, text }: SickProvider): HTMLElement {
   return element(
@@ -65,28 +80,27 @@ function providerLine({ name, state, text }: SickProvider): HTMLElement {
   )
 }
 
-function failureLine({ count: number, isAll, codes, keys, models }: Failures, when: string): HTMLElement {
+function requestsLine(counts: Failures, { state, words, outcome, when }: Kind & { when: string }): HTMLElement {
+  const { count: number, isAll, codes, keys, models } = counts
   const many = number === 1 ? '1 request' : `${count(number)}${isAll ? '' : ' or more'} requests`
+  const linksTo = (tallies: readonly Tally[], filter: string): Child[] =>
+    tallies.flatMap((tally, index) => [
+      index === 0 ? null : ', ',
+      // What has no name cannot be asked for.
+      tally.name.startsWith('(')
+        ? said(tally)
+        : element('a', { href: placeHref('requests', '', { [filter]: tally.name, outcome }) }, said(tally)),
+    ])
   return element(
     'p',
-    { 'data-state': 'failed' },
-    element('a', { href: placeHref('requests', '', { outcome: ANY_FAILURE }) }, element('strong', {}, many)),
-    ` failed in ${when}: ${codes.map(said).join(', ')}. Keys: `,
+    { 'data-state': state },
+    element('a', { href: placeHref('requests', '', { outcome }) }, element('strong', {}, many)),
+    ` ${words} in ${when}: ${codes.map(said).join(', ')}. Keys: `,
     ...linksTo(keys, 'key'),
     '. Models: ',
     ...linksTo(models, 'model'),
     '.',
   )
-}
-
-function linksTo(tallies: readonly Tally[], filter: string): Child[] {
-  return tallies.flatMap((tally, index) => [
-    index === 0 ? null : ', ',
-    // What has no name cannot be asked for.
-    tally.name.startsWith('(')
-      ? said(tally)
-      : element('a', { href: placeHref('requests', '', { [filter]: tally.name, outcome: ANY_FAILURE }) }, said(tally)),
-  ])
 }
 
 function said({ name, count: number }: Tally): string {

@@ -18,10 +18,16 @@ export type Failures = {
   readonly models: readonly Tally[]
 }
 
-/** `failures`: null where none failed. */
-export type Trouble = { readonly providers: readonly SickProvider[]; readonly failures: Failures | null }
+/** `failures`: null where none failed; `refusals`: the same of those that a limit or a budget refused, which may be as it should. */
+export type Trouble = {
+  readonly providers: readonly SickProvider[]
+  readonly failures: Failures | null
+  readonly refusals: Failures | null
+}
 
-type Failed = Pick<RequestEntry, 'endedAt' | 'outcome' | 'error' | 'key' | 'model'>
+type Ended = Pick<RequestEntry, 'endedAt' | 'outcome' | 'error' | 'key' | 'model'>
+/** The last requests of a kind, the newest first. */
+export type LastEnded = { readonly failed: readonly Ended[]; readonly refused: readonly Ended[] }
 type Asked = { readonly sinceMs: number; readonly limit: number }
 
 /** More names are no help. */
@@ -29,19 +35,23 @@ const MOST_NAMES = 5
 const NO_KEY = '(no key)'
 const NO_MODEL = '(no model)'
 
-/** `failed`: the last requests that failed, the newest first; those before `sinceMs` are over. `limit`: of how many were asked for. */
+/** Requests that ended before `sinceMs` are over. `limit`: how many of each kind were asked for. */
 export function troubleOf(
   providers: readonly ProviderRecord[],
-  failed: readonly Failed[],
+  { failed, refused }: LastEnded,
   { sinceMs, limit }: Asked,
 ): Trouble {
   const sick = providers.filter((provider) => providerState(provider) !== 'closed')
-  const recent = failed.filter(({ endedAt }) => Date.parse(endedAt) >= sinceMs)
+  const tallied = (all: readonly Ended[]): Failures | null => {
+    const recent = all.filter(({ endedAt }) => Date.parse(endedAt) >= sinceMs)
+    return recent.length === 0 ? null : failuresOf(recent, recent.length < limit)
+  }
   return {
     providers: sick.map((provider) => ({
       ...{ name: provider.name, state: providerState(provider), text: textOf(provider) },
     })),
-    failures: recent.length === 0 ? null : failuresOf(recent, recent.length < limit),
+    failures: tallied(failed),
+    refusals: tallied(refused),
   }
 }
 
@@ -53,7 +63,7 @@ function textOf(provider: ProviderRecord): string {
   return `${providerWords(provider)}${share}${limited}`
 }
 
-function failuresOf(failed: readonly Failed[], isAll: boolean): Failures {
+function failuresOf(failed: readonly Ended[], isAll: boolean): Failures {
   return {
     ...{ count: failed.length, isAll },
     codes: tally(failed.map(({ error, outcome }) => error?.code ?? outcome)),
