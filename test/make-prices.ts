@@ -1,9 +1,9 @@
 // Writes resources/prices.json from the installed version of @pydantic/genai-prices: `npm run prices`. The lists of the vendors that
 // the profiles name, and of those that they refer to; without texts for people.
 //
-// What that list does not have, the most output of a model, is LiteLLM's (MIT outside of its enterprise folder):
-// `npm run prices -- model_prices_and_context_window.json 1.106.4`, a file of its repository or of its Python package, and its version.
-// Without the file it stays as it is.
+// What that list does not have, the most output of a model and the prices of other classes of service, is LiteLLM's (MIT outside of its
+// enterprise folder): `npm run prices -- model_prices_and_context_window.json 1.106.4`, a file of its repository or of its Python package,
+// and its version. Without the file it stays as it is.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { findProvider, type ModelInfo, type Provider } from '@pydantic/genai-prices'
 import { type JsonObject } from '../src/model/json.js'
@@ -44,7 +44,7 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   },
 }
 
-type Extra = { readonly max_output?: number }
+type Extra = { readonly max_output?: number; readonly service_tiers?: Readonly<Record<string, number>> }
 /** By list, then by model. */
 type Extras = ReadonlyMap<string, ReadonlyMap<string, Extra>>
 type Written = {
@@ -55,34 +55,74 @@ type Written = {
 /** Those of the committed list. */
 function extrasOf({ providers }: Written): Extras {
   const models = (list: Written['providers'][number]) =>
-    list.models.flatMap(({ id, max_output }): [string, Extra][] =>
-      max_output === undefined ? [] : [[id, { max_output }]],
-    )
+    list.models.map(({ id, max_output, service_tiers }): [string, Extra] => [
+      id,
+      {
+        ...(max_output === undefined ? {} : { max_output }),
+        ...(service_tiers === undefined ? {} : { service_tiers }),
+      },
+    ])
   return new Map(providers.map((list) => [list.id, new Map(models(list))]))
 }
 
-/** The facts of LiteLLM for each row: those of the model of its name, else of all that it is for, and then the least. */
+/** What LiteLLM knows of one model. */
+type Facts = Readonly<Record<string, unknown>>
+
+/** By list and model: the facts of the model of its name, else of all that its row is for. */
 function readExtras(file: string, providers: readonly Provider[]): Extras {
-  const facts = Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, Record<string, unknown>>)
+  const all = Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, Facts>)
   const { lists } = readPrices(JSON.parse(JSON.stringify(providers)), 'new')
   const extras = new Map<string, Map<string, Extra>>()
   for (const { id } of providers) {
     const rows = lists[id]?.rows ?? []
-    const of = new Map<string, Extra>()
-    const exact = new Set<string>()
-    for (const [key, { litellm_provider: vendor, max_output_tokens: most }] of facts) {
-      if (typeof most !== 'number' || !VENDORS[id]?.includes(String(vendor))) continue
+    const exact = new Map<string, Facts[]>()
+    const matched = new Map<string, Facts[]>()
+    for (const [key, facts] of all) {
+      if (!VENDORS[id]?.includes(String(facts.litellm_provider))) continue
       const names = [key, key.slice(key.indexOf('/') + 1), key.slice(key.lastIndexOf('/') + 1)]
       const name = names.find((each) => findRow(rows, each) !== null) ?? key
       const model = findRow(rows, name)?.model
-      if (model === undefined || exact.has(model)) continue
-      const before = of.get(model)?.max_output ?? most
-      if (name === model) exact.add(model)
-      of.set(model, { max_output: name === model ? most : Math.min(before, most) })
+      if (model === undefined) continue
+      matched.set(model, [...(matched.get(model) ?? []), facts])
+      if (name === model) exact.set(model, [facts])
     }
-    extras.set(id, of)
+    const models = [...matched].map(([model, facts]): [string, Extra] => [model, extraOf(exact.get(model) ?? facts)])
+    extras.set(id, new Map(models))
   }
   return extras
+}
+
+function extraOf(facts: readonly Facts[]): Extra {
+  const outputs = facts.flatMap(({ max_output_tokens: most }) => (typeof most === 'number' ? [most] : []))
+  const tiers = SERVICE_TIERS.flatMap((tier): [string, number][] => {
+    const multiple = multipleOf(facts, tier)
+    return multiple === null ? [] : [[tier, multiple]]
+  })
+  return {
+    ...(outputs.length === 0 ? {} : { max_output: Math.min(...outputs) }),
+    ...(tiers.length === 0 ? {} : { service_tiers: Object.fromEntries(tiers) }),
+  }
+}
+
+/** As vendors report them in their answers. */
+const SERVICE_TIERS = ['flex', 'priority'] as const
+const TOKEN_PRICES = ['input_cost_per_token', 'output_cost_per_token', 'cache_read_input_token_cost'] as const
+
+/** The digits that two prices of LiteLLM's list have in common. */
+function round(multiple: number): number {
+  return Number(multiple.toPrecision(5))
+}
+
+/** By how much a class of service is dearer; null if not all of its prices are so by the same. */
+function multipleOf(facts: readonly Facts[], tier: string): number | null {
+  const multiples = facts.flatMap((each) =>
+    TOKEN_PRICES.flatMap((name) => {
+      const [usual, other] = [each[name], each[`${name}_${tier}`]]
+      return typeof usual === 'number' && typeof other === 'number' && usual > 0 ? [other / usual] : []
+    }),
+  )
+  const most = Math.max(...multiples)
+  return multiples.length > 1 && most - Math.min(...multiples) < 0.005 ? round(multiples[0] ?? most) : null
 }
 
 const found = new Map<string, Provider>()
@@ -91,9 +131,9 @@ const { version } = JSON.parse(readFileSync('node_modules/@pydantic/genai-prices
 const before = JSON.parse(readFileSync(TARGET, 'utf8')) as Written
 const [, , file, fileVersion = 'unnamed'] = process.argv
 const extras = file === undefined ? extrasOf(before) : readExtras(file, [...found.values()])
-const outputs =
+const supplement =
   file === undefined
-    ? before.source.outputs
+    ? before.source.supplement
     : { name: 'litellm', version: fileVersion, license: 'MIT', url: 'https://github.com/BerriAI/litellm' }
 const providers = [...found.values()]
   .sort((first, second) => first.id.localeCompare(second.id))
@@ -111,7 +151,7 @@ const source = {
   version,
   license: 'MIT',
   url: 'https://github.com/pydantic/genai-prices',
-  outputs,
+  supplement,
 }
 const lines = providers.map((provider) => JSON.stringify(provider)).join(',\n')
 writeFileSync(TARGET, `{"source":${JSON.stringify(source)},"providers":[\n${lines}\n]}\n`)

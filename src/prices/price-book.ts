@@ -1,6 +1,6 @@
 // The prices of one configuration, looked up by target: its own prices first, then the list of the target's vendor, then the lists
 // that this one refers to. A look-up is made once for each name; after that it is two reads of a map.
-import { ratesOf } from './read-prices.js'
+import { ratesOf, withServiceTiers } from './read-prices.js'
 import { type Match, type Period, type PriceRow, type PricesConfig, type PriceTable, type Rates } from './types.js'
 
 /** Names that clients invent are not kept without end. */
@@ -20,6 +20,7 @@ export function openPriceBook({ table, ...prices }: PricesConfig, matchesGlob: M
 
 /** What is known of one model. */
 type Known = { readonly periods: readonly Period[]; readonly maxOutputTokens: number | null }
+type Multiples = Readonly<Record<string, number>>
 /** A price of the configuration, and the glob of its targets. */
 type OwnPrice = Known & { readonly target: string }
 
@@ -27,6 +28,7 @@ export class PriceBook {
   readonly #table: PriceTable
   readonly #own: readonly OwnPrice[]
   readonly #default: Rates | null
+  readonly #serviceTiers: Readonly<Record<string, Multiples>>
   readonly #matchesGlob: MatchesGlob
   /** By provider, then by model. */
   readonly #known = new Map<string, Map<string, Known | null>>()
@@ -41,6 +43,7 @@ export class PriceBook {
       return { target, periods: [always(ratesOf(price))], maxOutputTokens }
     })
     this.#default = prices.unknown === 'default' && prices.default !== null ? ratesOf(prices.default) : null
+    this.#serviceTiers = prices.serviceTiers
     this.isPriceRequired = prices.unknown === 'reject'
     this.#matchesGlob = matchesGlob
   }
@@ -80,11 +83,16 @@ export class PriceBook {
     const name = `${provider}/${model}`
     const own = this.#own.find((price) => this.#matchesGlob(price.target, name))
     const listed = list === null ? null : this.#searchList(list, model)
-    if (own === undefined) return listed
-    return { periods: own.periods, maxOutputTokens: own.maxOutputTokens ?? listed?.maxOutputTokens ?? null }
+    const priced = own ?? listed
+    if (priced === null) return null
+    const globs = Object.keys(this.#serviceTiers)
+    const glob = globs.find((each) => this.#matchesGlob(each, name))
+    const multiples = (glob === undefined ? null : this.#serviceTiers[glob]) ?? listed?.serviceTiers ?? {}
+    const periods = priced.periods.map((each) => ({ ...each, rates: withServiceTiers(each.rates, multiples) }))
+    return { periods, maxOutputTokens: own?.maxOutputTokens ?? listed?.maxOutputTokens ?? null }
   }
 
-  #searchList(list: string, model: string): Known | null {
+  #searchList(list: string, model: string): PriceRow | null {
     const { lists } = this.#table
     const found = Object.hasOwn(lists, list) ? lists[list] : undefined
     if (found === undefined) return null

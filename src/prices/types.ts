@@ -8,6 +8,8 @@ export type Rate = {
   readonly base: number
   /** For all tokens of a request with more than `above` input tokens; ascending, the last that applies counts. */
   readonly tiers: readonly { readonly above: number; readonly rate: number }[]
+  /** Of input: the tiers are for the input tokens above their bounds alone, not for those below. */
+  readonly isMarginal: boolean
 }
 
 /** What one model costs. Null where the list has no price of its own: then the price of what it is a part of applies. */
@@ -21,6 +23,27 @@ export type Rates = {
   readonly reasoning: Rate | null
   /** Pico-dollars for each request. */
   readonly request: number
+  /** Of what few models have a price for; null for none. */
+  readonly parts: PartRates | null
+  /** Where the provider has served it with another class of service, by its name; null for none. */
+  readonly serviceTiers: Readonly<Record<string, Rates>> | null
+}
+
+/** Each null where the model has no such price. @see UsageParts */
+export type PartRates = {
+  /** Of input that is written into the provider's cache for an hour. */
+  readonly longCacheWrite: Rate | null
+  readonly audioInput: Rate | null
+  readonly imageInput: Rate | null
+  readonly videoInput: Rate | null
+  readonly cachedAudio: Rate | null
+  readonly cachedImage: Rate | null
+  readonly audioOutput: Rate | null
+  readonly imageOutput: Rate | null
+  readonly videoOutput: Rate | null
+  /** Pico-dollars for each image that is made, and for each second of audio. */
+  readonly image: number | null
+  readonly audioSecond: number | null
 }
 
 /** Rates, and when they are valid. */
@@ -49,6 +72,8 @@ export type PriceRow = {
   readonly periods: readonly Period[]
   /** The most output tokens of one answer; null if the list does not say it. */
   readonly maxOutputTokens: number | null
+  /** Multiples of the price by class of service. */
+  readonly serviceTiers: Readonly<Record<string, number>>
 }
 
 /** The prices of one vendor. */
@@ -64,16 +89,34 @@ export type PriceTable = {
   readonly lists: Readonly<Record<string, PriceList>>
 }
 
-/** A price of the configuration: dollars for a million tokens, and for a thousand requests. */
-export type Price = {
+/** A price of the configuration: dollars for a million tokens, a thousand requests, an image, a minute of audio. */
+export type Price = TokenPrice & {
+  readonly longCacheWrite?: number
+  readonly audioInput?: number
+  readonly imageInput?: number
+  readonly videoInput?: number
+  readonly cachedAudio?: number
+  readonly cachedImage?: number
+  readonly audioOutput?: number
+  readonly imageOutput?: number
+  readonly videoOutput?: number
+  readonly request?: number
+  readonly image?: number
+  readonly audioMinute?: number
+  /** For requests with more input, ascending. */
+  readonly tiers?: readonly (TokenPrice & { readonly above: number })[]
+  readonly marginalTiers?: boolean
+  /** The most output tokens of one answer. */
+  readonly maxOutputTokens?: number
+}
+
+/** Dollars for a million tokens. */
+export type TokenPrice = {
   readonly input: number
   readonly output: number
   readonly cacheRead?: number
   readonly cacheWrite?: number
   readonly reasoning?: number
-  readonly request?: number
-  /** The most output tokens of one answer. */
-  readonly maxOutputTokens?: number
 }
 
 /** What becomes of a request to a target without a price: it is served, its target is not used, or it is priced by default. */
@@ -91,6 +134,8 @@ export type PricesConfig = {
   readonly cache: string
   /** By globs over `provider/model`; they precede the table, the first match counts. */
   readonly models: Readonly<Record<string, Price>>
+  /** Multiples of the price for classes of service, by globs over `provider/model`; the first match counts, before the table's. */
+  readonly serviceTiers: Readonly<Record<string, Readonly<Record<string, number>>>>
   readonly unknown: UnknownPrice
   readonly default: Price | null
   /** Null where no costs are computed. */

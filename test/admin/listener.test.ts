@@ -1,4 +1,5 @@
 // The admin listener with routes of the test's own: who gets in, by which name of the host, with which body, and the form of all errors.
+
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type Test, test } from 'tap'
@@ -8,6 +9,7 @@ import { adminRoute } from '../../src/admin/http/admin-route.js'
 import { type AdminListenerConfig, type AdminListenerOptions, createAdminListener } from '../../src/admin/listener.js'
 import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
 import { GatewayError } from '../../src/errors.js'
+import { NO_PARTS } from '../../src/model/usage.js'
 import { type FrameReader } from '../../src/streams/reader.js'
 import { adminContext } from '../helpers/admin.js'
 import { exchangeRaw } from '../helpers/raw-http.js'
@@ -76,7 +78,14 @@ class ThreeEvents implements FrameReader {
   }
 
   end() {
-    const usage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+    const usage = {
+      inputTokens: 0,
+      outputTokens: 0,
+      cachedInputTokens: 0,
+      cacheWriteTokens: 0,
+      reasoningTokens: 0,
+      parts: NO_PARTS,
+    }
     return this.offset === 3
       ? { outcome: 'complete' as const, error: null, usage, usageSource: 'estimated' as const }
       : null

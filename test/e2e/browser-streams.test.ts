@@ -68,7 +68,7 @@ test('a Chromium is looked for by name and by variable', async (t) => {
 test('a page of another origin', IN_CHROMIUM, async (t) => {
   const page = await openPage(t, bundleClient(t.testdir()))
   const { gateway, call } = await startFor(t, page)
-  const lorem = { ...call, model: 'openai/lorem' }
+  const lorem = { ...call, model: 'openai/lorem-max' }
 
   await t.test('an EventSource reads every word once by its link over cut connections, and stops by 204', async (t) => {
     const random = Random.ofRun()
@@ -155,7 +155,7 @@ test('a page of another origin', IN_CHROMIUM, async (t) => {
     async (t) => {
       const env = { NODE_OPTIONS: `--import=${LATER}` }
       const { gateway, call } = await startFor(t, page, { tokensPerSec: 50, env })
-      const path = (await page.run('openKept', { ...call, model: 'openai/lorem' })) ?? ''
+      const path = (await page.run('openKept', { ...call, model: 'openai/lorem-max' })) ?? ''
       const token = path.split('token=')[1] ?? ''
       t.match(token, /^\w+\.[\w-]{8}\.[\w-]{43}$/)
       const refused = { text: '', ids: [], opens: 0, errors: 1, readyState: 2, said: '' }

@@ -77,7 +77,7 @@ export type RigOptions = {
 
 /** No costs are computed. */
 export const NO_PRICES: PricesConfig = Object.freeze({
-  ...{ enabled: false, file: null, models: {}, default: null, table: null },
+  ...{ enabled: false, file: null, models: {}, serviceTiers: {}, default: null, table: null },
   ...{ url: null, refreshMs: 86_400_000, cache: '/nowhere' },
   unknown: 'allow',
 })

@@ -4,9 +4,12 @@ import {
   believable,
   IMPLAUSIBLE,
   MAX_TOKENS,
+  NO_PARTS,
   NO_USAGE,
   readCount,
+  readTier,
   sumCounts,
+  toParts,
   toUsage,
   withinCaps,
 } from '../../src/model/usage.js'
@@ -50,5 +53,28 @@ test('more output than the cap that was sent cannot be, reasoning apart, nor mor
   t.equal(withinCaps(usage, { input: 50, output: null }), usage)
   t.equal(withinCaps(usage, { input: 49, output: null }), IMPLAUSIBLE)
   for (const report of [null, IMPLAUSIBLE] as const) t.equal(withinCaps(report, { input: 49, output: 99 }), report)
+  t.end()
+})
+
+test('what has a price of its own is counted like all else; without any it is always the same object', (t) => {
+  t.equal(toParts({}), NO_PARTS)
+  t.equal(toParts({ audioInputTokens: 0, images: null, serviceTier: 'default' }), NO_PARTS)
+  t.same(toParts({ audioInputTokens: 3, serviceTier: 'Flex' }), {
+    ...NO_PARTS,
+    audioInputTokens: 3,
+    serviceTier: 'flex',
+  })
+  for (const { value } of ABSURD_COUNTS) t.equal(toParts({ images: value }), IMPLAUSIBLE)
+  t.equal(toUsage({ inputTokens: 1, parts: IMPLAUSIBLE }), IMPLAUSIBLE)
+  t.equal(toUsage({ parts: NO_PARTS }), null)
+  t.match(toUsage({ parts: { ...NO_PARTS, images: 1 } }), { inputTokens: 0, outputTokens: 0, parts: { images: 1 } })
+  t.end()
+})
+
+test('the usual class of service has no name', (t) => {
+  for (const usual of ['', 'auto', 'default', 'standard', 'ON_DEMAND', undefined, null, 7, 'x'.repeat(33)]) {
+    t.equal(readTier(usual), null)
+  }
+  t.equal(readTier('priority'), 'priority')
   t.end()
 })

@@ -1,8 +1,10 @@
 // Look-ups, and the list that comes with Sluice: each of its prices is the one that the list's own library computes.
+
 import { readFileSync } from 'node:fs'
 import { calcPrice } from '@pydantic/genai-prices'
 import { test } from 'tap'
 import { type JsonObject } from '../../src/model/json.js'
+import { NO_PARTS, NO_USAGE, type UsageParts } from '../../src/model/usage.js'
 import { costOf } from '../../src/prices/cost.js'
 import { openPriceBook, PriceBook, ratesAt } from '../../src/prices/price-book.js'
 import { ratesOf, readPrices } from '../../src/prices/read-prices.js'
@@ -24,7 +26,7 @@ const LIST = [
 ]
 const TABLE = readPrices(LIST, 'test')
 const BASE: PricesConfig = {
-  ...{ enabled: true, file: null, models: {}, unknown: 'allow', default: null },
+  ...{ enabled: true, file: null, models: {}, serviceTiers: {}, unknown: 'allow', default: null },
   ...{ url: null, refreshMs: 1, cache: '/nowhere' },
   table: TABLE,
 }
@@ -120,32 +122,80 @@ test('each model of the list that comes with Sluice costs what the list’s own 
   }
   const table = readPrices(list, 'own')
   const book = openPriceBook({ ...BASE, table }, matchesGlob)
-  const counts = {
-    inputTokens: 300_000,
-    outputTokens: 5000,
-    cachedInputTokens: 20_000,
-    cacheWriteTokens: 1000,
-    reasoningTokens: 300,
+  const counted = {
+    ...{ inputTokens: 300_000, outputTokens: 5000, cachedInputTokens: 20_000, cacheWriteTokens: 1000 },
+    ...{ reasoningTokens: 300, parts: NO_PARTS },
   }
-  let compared = 0
+  const usage = {
+    ...{ input_tokens: 300_000, output_tokens: 5000, cache_read_tokens: 20_000, cache_write_tokens: 1000 },
+    output_reasoning_tokens: 300,
+  }
+  const ways: readonly (readonly [name: string, parts: Partial<UsageParts>, theirs: Record<string, number>])[] = [
+    ['text', {}, {}],
+    ['an hour', { longCacheWriteTokens: 400 }, { cache_write_1h_tokens: 400 }],
+    [
+      'audio',
+      { audioInputTokens: 9000, cachedAudioTokens: 2000, audioOutputTokens: 700 },
+      { input_audio_tokens: 9000, cache_audio_read_tokens: 2000, output_audio_tokens: 700 },
+    ],
+    [
+      'images',
+      { imageInputTokens: 8000, cachedImageTokens: 1500, imageOutputTokens: 600 },
+      { input_image_tokens: 8000, cache_image_read_tokens: 1500, output_image_tokens: 600 },
+    ],
+    [
+      'video',
+      { videoInputTokens: 8000, videoOutputTokens: 600 },
+      { input_video_tokens: 8000, output_video_tokens: 600 },
+    ],
+  ]
+  const compared = new Map<string, number>()
   for (const { id, models } of list.providers) {
     for (const { id: model } of models) {
       const rates = book?.find({ provider: id, model, list: id }, NOON_MS) ?? null
-      const usage = {
-        input_tokens: 300_000,
-        output_tokens: 5000,
-        cache_read_tokens: 20_000,
-        cache_write_tokens: 1000,
-        output_reasoning_tokens: 300,
+      for (const [name, parts, more] of ways) {
+        const theirs = calcPrice({ ...usage, ...more }, model, { providerId: id, timestamp: new Date(NOON_MS) })
+        if (rates === null || theirs === null || rates.parts?.audioSecond != null) continue
+        compared.set(name, (compared.get(name) ?? 0) + 1)
+        const nano = theirs.total_price * 1_000_000_000
+        const ours = costOf(rates, { ...counted, parts: { ...NO_PARTS, ...parts } })
+        if (Math.abs(ours - nano) > 1.01) t.fail(`${name}: ${id}/${model}: ${ours}, not ${nano}`)
       }
-      const theirs = calcPrice(usage, model, { providerId: id, timestamp: new Date(NOON_MS) })
-      if (rates === null || theirs === null) continue
-      compared += 1
-      const nano = theirs.total_price * 1_000_000_000
-      if (Math.abs(costOf(rates, counts) - nano) > 1.01) t.fail(`${id}/${model}: ${costOf(rates, counts)}, not ${nano}`)
     }
   }
-  t.ok(compared > 1000, `${compared} compared`)
+  for (const [name] of ways) t.ok((compared.get(name) ?? 0) > 1000, `${name}: ${compared.get(name)} compared`)
+  t.end()
+})
+
+test('hours of audio cost what the list’s own library says', (t) => {
+  const list = JSON.parse(readFileSync('resources/prices.json', 'utf8')) as JsonObject
+  const book = openPriceBook({ ...BASE, table: readPrices(list, 'own') }, matchesGlob)
+  for (const [id, model] of [
+    ['openai', 'whisper-1'],
+    ['openai', 'gpt-transcribe'],
+    ['groq', 'whisper-large-v3'],
+    ['mistral', 'voxtral-mini-2602'],
+  ] as const) {
+    const rates = book?.find({ provider: id, model, list: id }, NOON_MS) ?? null
+    const seconds = { audio_seconds: 100, input_audio_seconds: 100 }
+    const theirs = calcPrice(seconds, model, { providerId: id, timestamp: new Date(NOON_MS) })
+    const ours = rates === null ? 0 : costOf(rates, { ...NO_USAGE, parts: { ...NO_PARTS, audioSeconds: 100 } })
+    t.ok(Math.abs(ours - (theirs?.total_price ?? 0) * 1e9) < 1.01, `${model}: ${ours}, ${theirs?.total_price}`)
+  }
+  t.end()
+})
+
+test('multiples for classes of service are those of the configuration, else of the list', (t) => {
+  const model = { id: 'm', match: { equals: 'm' }, prices: { input_mtok: 1 }, service_tiers: { flex: 0.5, odd: 'x' } }
+  const table = readPrices([{ id: 'vendor', models: [model] }], 'test')
+  const tiersOf = (prices: Partial<PricesConfig>) => {
+    const found = openPriceBook({ ...BASE, table, ...prices }, matchesGlob)
+    const rates = found?.find({ provider: 'p', model: 'm', list: 'vendor' }, NOON_MS)
+    return Object.entries(rates?.serviceTiers ?? {}).map(([name, { input }]) => [name, input.base])
+  }
+  t.same(tiersOf({}), [['flex', 500_000]])
+  t.same(tiersOf({ models: { 'p/m': { input: 4, output: 1 } } }), [['flex', 2_000_000]], 'of a price of one’s own, too')
+  t.same(tiersOf({ serviceTiers: { 'q/*': { flex: 3 }, 'p/*': { priority: 2 } } }), [['priority', 2_000_000]])
   t.end()
 })
 

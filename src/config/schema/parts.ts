@@ -54,6 +54,11 @@ export function dollars(description: string) {
   return Type.Number({ minimum: 0, maximum: MAX_DOLLARS, description })
 }
 
+/** The price of a part, which may be left out. */
+export function dollarsOr(what: string, whole: string) {
+  return Type.Optional(dollars(`Dollars for a million ${what}; by default those of ${whole}.`))
+}
+
 /** A rate that limits; null for no limit. */
 export function perMinute(description: string) {
   return nullable(Type.Integer({ minimum: 1, maximum: MAX_PER_MINUTE }), description)

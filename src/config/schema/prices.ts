@@ -1,9 +1,9 @@
 // Prices: `prices` of the configuration file.
 import { type Static, Type } from 'typebox'
-import { DAY_MS, dollars, flag, integer, MINUTE_MS, nullable, section, text } from './parts.js'
+import { DAY_MS, dollars, dollarsOr, flag, integer, MINUTE_MS, nullable, section, text } from './parts.js'
 
-/** What one model costs. */
-export const Price = section('What a model costs.', {
+/** Of tokens; in a tier those that cost something else. */
+const TOKENS = {
   input: dollars('Dollars for a million input tokens.'),
   output: dollars('Dollars for a million output tokens.'),
   cacheRead: Type.Optional(
@@ -13,7 +13,46 @@ export const Price = section('What a model costs.', {
     dollars('Dollars for a million input tokens that were written into it; by default those of input.'),
   ),
   reasoning: Type.Optional(dollars('Dollars for a million output tokens of reasoning; by default those of output.')),
+}
+
+/** What one model costs. */
+export const Price = section('What a model costs.', {
+  ...TOKENS,
+  longCacheWrite: dollarsOr('input tokens that were written into its cache for an hour', 'cacheWrite'),
+  audioInput: dollarsOr('input tokens of audio', 'input'),
+  imageInput: dollarsOr('input tokens of images', 'input'),
+  videoInput: dollarsOr('input tokens of video', 'input'),
+  cachedAudio: dollarsOr('input tokens of audio from the cache', 'cacheRead'),
+  cachedImage: dollarsOr('input tokens of images from the cache', 'cacheRead'),
+  audioOutput: dollarsOr('output tokens of audio', 'output'),
+  imageOutput: dollarsOr('output tokens of images', 'output'),
+  videoOutput: dollarsOr('output tokens of video', 'output'),
   request: Type.Optional(dollars('Dollars for a thousand requests, besides the tokens; by default none.')),
+  image: Type.Optional(
+    dollars('Dollars for an image that is made, besides the tokens; by default unknown where no tokens are counted.'),
+  ),
+  audioMinute: Type.Optional(
+    dollars('Dollars for a minute of audio, by the second; by default unknown where no tokens are counted.'),
+  ),
+  tiers: Type.Optional(
+    Type.Array(
+      section('The price of longer requests.', {
+        above: Type.Integer({
+          minimum: 1,
+          maximum: 10_000_000,
+          description: 'Input tokens of a request, beyond which these prices apply.',
+        }),
+        ...TOKENS,
+      }),
+      { description: 'Prices of longer requests, for all of their tokens.' },
+    ),
+  ),
+  marginalTiers: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether the input prices of a tier are for the tokens above its bound alone. Output has the price of the whole request.',
+    }),
+  ),
   maxOutputTokens: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -42,6 +81,15 @@ export const Prices = section('Prices of models, for the cost of each request.',
     description:
       "Prices of your own, by provider/model with `*` as wildcard; they precede the list's, the first match counts.",
   }),
+  serviceTiers: Type.Record(
+    Type.String({ pattern: '^[^/\\s]+/\\S+$' }),
+    Type.Record(Type.String({ minLength: 1, maxLength: 32 }), Type.Number({ minimum: 0, maximum: 100 })),
+    {
+      default: {},
+      description:
+        "Multiples of the price where the provider reports another class of service, such as flex or priority, by provider/model with `*` as wildcard; they precede the list's, the first match counts.",
+    },
+  ),
   unknown: Type.Enum(['allow', 'reject', 'default'], {
     default: 'allow',
     description:

@@ -1,7 +1,7 @@
 // What an exchange has cost so far: the sum of its attempts that a provider charges for, each at its own target's price. Nothing is
 // computed where prices are off, and nothing for a caller's own key.
 import { NO_USAGE, type Usage } from '../../model/usage.js'
-import { addCosts, costOf } from '../../prices/cost.js'
+import { addCosts, costOf, isPriced } from '../../prices/cost.js'
 import { type Priced } from '../../prices/price-book.js'
 import { type Rates } from '../../prices/types.js'
 import { type RouteTarget } from '../../routing/router.js'
@@ -42,7 +42,7 @@ export function chargeAttempt(exchange: ExchangeIn<'attempt'>, state: AttemptSta
 function costNow(exchange: ExchangeView, state: AttemptState, usage: Usage): number | null {
   if (state.routed === null || !isCountable(exchange, state)) return null
   const rates = ratesFor(exchange, state.routed)
-  return rates === null ? null : costOf(rates, usage)
+  return rates === null || !isPriced(rates, usage) ? null : costOf(rates, usage)
 }
 
 /** The usage of an attempt that has sent its request and got nothing. */
@@ -50,7 +50,7 @@ export function inputOf({ decoded }: ExchangeView): Usage {
   return { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }
 }
 
-/** Images and audio have a cost only where the provider counted tokens for them. */
+/** Images and audio have a cost only where the provider counted them, or tokens for them. */
 function isCountable({ decoded }: ExchangeView, { usageSource }: AttemptState): boolean {
   return decoded?.facts.endpoint?.isText !== false || usageSource === 'provider'
 }

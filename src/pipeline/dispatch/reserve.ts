@@ -3,13 +3,15 @@
 import { type BudgetRefusal, type BudgetSet, type Reserved } from '../../accounts/budgets/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Target, targetName } from '../../model/target.js'
+import { readTier } from '../../model/usage.js'
+import { type RequestFacts } from '../../protocols/contract/protocol.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type Attempt } from '../attempt/attempt.js'
 import { type PipelineContext } from '../context.js'
 import { costsNothing, maxOutputOf, ratesFor } from '../delivery/cost.js'
 import { acceptedBy, type ExchangeIn, type ExchangeView } from '../exchange.js'
-import { amountFor, boundOf, payableOutput } from '../spending/bound.js'
+import { type Asked, amountFor, boundOf, payableOutput } from '../spending/bound.js'
 import { trustedUserOf } from '../spending/end-user.js'
 import { Hold } from '../spending/hold.js'
 import { Learned, type ModelUse } from '../spending/learned.js'
@@ -19,6 +21,10 @@ import { readRefusedCap } from '../spending/refused-cap.js'
 const LEAST_OUTPUT = 16
 /** No model writes more in one answer: a greater cap of a client must not hold all of a budget. */
 const MOST_OUTPUT = 131_072
+/** A large one of high quality, at the vendor with tokens for images (platform.openai.com, image generation). */
+const IMAGE_TOKENS = 8192
+/** No codec for speech has a lower rate that people use: 4 kbit/s. */
+const LEAST_AUDIO_BYTES_PER_SEC = 500
 /** No model has a larger context. */
 const MOST_CONTEXT = 10_000_000
 /** Caps that one target may reject of one request: half of the last one, where it does not say what it accepts. */
@@ -66,7 +72,7 @@ export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: Rout
   }
   const use = (exchange.context.budgets?.learned ?? new Learned()).of(target)
   const estimatedTokens = exchange.decoded?.estimatedTokens ?? 0
-  const bound = boundOf(rates, Math.ceil(estimatedTokens * use.inputRatio))
+  const bound = boundOf(rates, Math.ceil(estimatedTokens * use.inputRatio), askedOf(exchange, target, use))
   const output = outputOf(exchange, routed, { use, inputTokens: bound.inputTokens })
   const { least, wanted } = output
   const holdOf = (granted: Reserved): Hold => {
@@ -78,6 +84,22 @@ export function reserve(exchange: ExchangeView, budgets: BudgetSet, routed: Rout
   const granted = budgets.reserve(amountFor(bound, least), amountFor(bound, wanted))
   return granted instanceof Promise ? granted.then(holdOf) : holdOf(granted)
 }
+
+/**
+ * What it may use besides tokens. A class of service counts if it is asked for, or if the provider has served this model with it before:
+ * only the provider knows what its account has by default.
+ */
+function askedOf({ decoded, requestBytes }: ExchangeView, { extraBody }: Target, { serviceTiers }: ModelUse): Asked {
+  const { serviceTier, endpoint } = decoded?.facts ?? NO_FACTS
+  const asked = serviceTier ?? readTier(extraBody.service_tier)
+  return {
+    serviceTiers: asked === null ? serviceTiers : [...serviceTiers, asked],
+    images: endpoint?.images ?? 0,
+    audioSeconds: endpoint?.hearsAudio === true ? Math.ceil(requestBytes / LEAST_AUDIO_BYTES_PER_SEC) : 0,
+  }
+}
+
+const NO_FACTS: Partial<RequestFacts> = Object.freeze({})
 
 type Output = {
   /** Output tokens without which the attempt is not sent. */
@@ -100,6 +122,8 @@ function outputOf(exchange: ExchangeView, routed: RouteTarget, known: Known): Ou
   const { decoded, context, request } = exchange
   const { target } = routed
   const facts = decoded?.facts
+  const images = facts?.endpoint?.images ?? 0
+  if (images > 0) return { ...NO_OUTPUT, wanted: Math.max(known.use.usualOutput, images * IMAGE_TOKENS) }
   if (facts === undefined || facts.endpoint?.isText === false) return NO_OUTPUT
   const answers = facts.answers ?? 1
   const clientCap = facts.maxOutputTokens ?? Number.POSITIVE_INFINITY

@@ -1,7 +1,7 @@
 // What an attempt costs at most at one target's price, and how much output an amount pays for at least.
 import { type Amount } from '../../accounts/budgets/types.js'
-import { MAX_NANO_DOLLARS, rateAt } from '../../prices/cost.js'
-import { type Rates } from '../../prices/types.js'
+import { dearestRate, MAX_NANO_DOLLARS, ratesAtTier } from '../../prices/cost.js'
+import { type PartRates, type Rate, type Rates } from '../../prices/types.js'
 
 const PICO_PER_NANO = 1000
 
@@ -14,17 +14,53 @@ export type Bound = {
   readonly outputPico: number
 }
 
-/** `rates`: null where only tokens are counted. */
-export function boundOf(rates: Rates | null, inputTokens: number): Bound {
-  if (rates === null) return { inputTokens, inputPico: 0, outputPico: 0 }
-  const { input, output, cacheRead, cacheWrite, reasoning, request } = rates
-  // All of the input may be written to the provider's cache, and all of the output may be reasoning.
-  const read = rateAt(cacheRead ?? input, inputTokens)
-  const write = rateAt(cacheWrite ?? input, inputTokens)
-  const inputRate = Math.max(rateAt(input, inputTokens), read, write)
-  const outputPico = Math.max(rateAt(output, inputTokens), rateAt(reasoning ?? output, inputTokens))
-  return { inputTokens, inputPico: inputTokens * inputRate + request, outputPico }
+/** What else a request may use, as far as it is known. */
+export type Asked = {
+  /** Classes of service with which the provider may serve it, besides the usual one. */
+  readonly serviceTiers: Iterable<string>
+  readonly images: number
+  readonly audioSeconds: number
 }
+
+export const NOTHING_ELSE: Asked = Object.freeze({ serviceTiers: [], images: 0, audioSeconds: 0 })
+
+/** `rates`: null where only tokens are counted. What is not known beforehand is taken for the dearest that it can be. */
+export function boundOf(rates: Rates | null, inputTokens: number, asked: Asked = NOTHING_ELSE): Bound {
+  if (rates === null) return { inputTokens, inputPico: 0, outputPico: 0 }
+  let bound = boundAtTier(rates, inputTokens, asked)
+  for (const tier of asked.serviceTiers) {
+    const { inputPico, outputPico } = boundAtTier(ratesAtTier(rates, tier), inputTokens, asked)
+    bound = {
+      inputTokens,
+      inputPico: Math.max(bound.inputPico, inputPico),
+      outputPico: Math.max(bound.outputPico, outputPico),
+    }
+  }
+  return bound
+}
+
+function boundAtTier(rates: Rates, inputTokens: number, { images, audioSeconds }: Asked): Bound {
+  const { input, output, cacheRead, cacheWrite, reasoning, request, parts } = rates
+  // All of the input may be written to the provider's cache, or be audio, and all of the output may be reasoning.
+  const own = parts ?? NO_RATES
+  const inputs = [input, cacheRead, cacheWrite, own.longCacheWrite, own.audioInput, own.imageInput, own.videoInput]
+  const inputRate = dearestOf([...inputs, own.cachedAudio, own.cachedImage], inputTokens)
+  const outputs = [output, reasoning, own.audioOutput, own.imageOutput, own.videoOutput]
+  const units = images * (own.image ?? 0) + audioSeconds * (own.audioSecond ?? 0)
+  const inputPico = inputTokens * inputRate + request + units
+  return { inputTokens, inputPico, outputPico: dearestOf(outputs, inputTokens) }
+}
+
+function dearestOf(rates: readonly (Rate | null)[], inputTokens: number): number {
+  let dearest = 0
+  for (const rate of rates) if (rate !== null) dearest = Math.max(dearest, dearestRate(rate, inputTokens))
+  return dearest
+}
+
+const NO_RATES: PartRates = Object.freeze({
+  ...{ longCacheWrite: null, audioInput: null, imageInput: null, videoInput: null, cachedAudio: null },
+  ...{ cachedImage: null, audioOutput: null, imageOutput: null, videoOutput: null, image: null, audioSecond: null },
+})
 
 /** The input and so much output. */
 export function amountFor(bound: Bound, outputTokens: number): Amount {

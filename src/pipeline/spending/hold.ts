@@ -1,7 +1,7 @@
 // What one attempt has reserved in its budgets: made before it is sent, and settled once, however it ends.
 import { type Amount, type Reservation } from '../../accounts/budgets/types.js'
 import { type Usage } from '../../model/usage.js'
-import { costOf } from '../../prices/cost.js'
+import { costOf, isPriced } from '../../prices/cost.js'
 import { type Rates } from '../../prices/types.js'
 import { amountOfOutput, type Bound, payableOutput } from './bound.js'
 import { type ModelUse } from './learned.js'
@@ -79,7 +79,7 @@ export class Hold {
    */
   charge({ usage, isCounted, isCountable, contentBytes }: Spent): number | null {
     const { reservation, rates, use, estimatedTokens } = this.#parts
-    if (!isCountable) {
+    if (!isCountable || (rates !== null && !isPriced(rates, usage))) {
       // Never free: as much as was expected.
       reservation.settle(reservation.held)
       return null
@@ -90,6 +90,7 @@ export class Hold {
     if (isCounted) {
       use.noteInput(inputTokens, estimatedTokens)
       use.noteOutput(outputTokens, contentBytes)
+      if (usage.parts.serviceTier !== null) use.noteServiceTier(usage.parts.serviceTier)
     }
     return nano
   }

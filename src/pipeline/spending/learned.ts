@@ -18,6 +18,8 @@ const OUTPUT = [1, 20] as const
 const PER_BYTE = [1 / 64, 10] as const
 /** The estimate's rule, for a model of which too little is known. */
 const TOKENS_PER_BYTE = 0.25
+/** No vendor has more. */
+const MAX_SERVICE_TIERS = 8
 /** A few bytes say nothing about many. */
 const MIN_BYTES = 64
 
@@ -29,6 +31,7 @@ export class ModelUse {
   #mostOutput: number | null = null
   #context: number | null = null
   #mostCap: number | null = null
+  readonly #serviceTiers = new Set<string>()
 
   /** At most so many tokens are counted for each one that was estimated. Never below 1. */
   get inputRatio(): number {
@@ -65,6 +68,15 @@ export class ModelUse {
     if (modelMost !== null) this.#mostOutput = modelMost
     else if (context !== null) this.#context = context
     else this.#mostCap = next
+  }
+
+  /** Classes of service with which the provider has served this model. */
+  get serviceTiers(): ReadonlySet<string> {
+    return this.#serviceTiers
+  }
+
+  noteServiceTier(tier: string): void {
+    if (this.#serviceTiers.size < MAX_SERVICE_TIERS) this.#serviceTiers.add(tier)
   }
 
   noteInput(counted: number, estimated: number): void {

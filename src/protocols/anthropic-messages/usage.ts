@@ -4,7 +4,9 @@ import {
   IMPLAUSIBLE,
   NO_USAGE,
   readCount,
+  readTier,
   sumCounts,
+  toParts,
   toUsage,
   type Usage,
   type UsageReport,
@@ -15,14 +17,19 @@ export type TokenCounts = {
   readonly input: number
   readonly cacheRead: number
   readonly cacheWrite: number
+  /** Part of cacheWrite that is kept for an hour. */
+  readonly longCacheWrite: number
   readonly output: number | null
   readonly thinking: number
+  /** As the vendor calls it; null for the usual one. */
+  readonly serviceTier: string | null
   /** A value so far was not a valid count: none of them is used. */
   readonly isImplausible: boolean
 }
 
 const NO_COUNTS: TokenCounts = Object.freeze({
-  ...{ input: 0, cacheRead: 0, cacheWrite: 0, output: null, thinking: 0 },
+  ...{ input: 0, cacheRead: 0, cacheWrite: 0, longCacheWrite: 0, output: null, thinking: 0 },
+  serviceTier: null,
   isImplausible: false,
 })
 
@@ -37,15 +44,20 @@ export function readCounts(wire: JsonValue | undefined, before: TokenCounts | nu
   const input = readCount(wire.input_tokens)
   const cacheRead = readCount(wire.cache_read_input_tokens)
   const cacheWrite = readCount(wire.cache_creation_input_tokens)
+  const creation = isJsonObject(wire.cache_creation) ? wire.cache_creation : {}
+  const longCacheWrite = readCount(creation.ephemeral_1h_input_tokens)
   const output = readCount(wire.output_tokens)
   const thinking = readCount(details.thinking_tokens)
-  if ([input, cacheRead, cacheWrite, output, thinking].includes(IMPLAUSIBLE)) return { ...known, isImplausible: true }
+  const all = [input, cacheRead, cacheWrite, longCacheWrite, output, thinking]
+  if (all.includes(IMPLAUSIBLE)) return { ...known, isImplausible: true }
   return {
     input: Number(input) || known.input,
     cacheRead: Number(cacheRead) || known.cacheRead,
     cacheWrite: Number(cacheWrite) || known.cacheWrite,
+    longCacheWrite: Number(longCacheWrite) || known.longCacheWrite,
     output: output === null ? known.output : Math.max(Number(output), known.output ?? 0),
     thinking: Number(thinking) || known.thinking,
+    serviceTier: readTier(wire.service_tier) ?? known.serviceTier,
     isImplausible: known.isImplausible,
   }
 }
@@ -65,6 +77,7 @@ export function usageOf(counts: TokenCounts): UsageReport {
     cachedInputTokens: counts.cacheRead,
     cacheWriteTokens: counts.cacheWrite,
     reasoningTokens: counts.thinking,
+    parts: toParts({ longCacheWriteTokens: counts.longCacheWrite, serviceTier: counts.serviceTier }),
   })
   return usage ?? NO_USAGE
 }
@@ -76,6 +89,11 @@ export function encodeUsage(usage: Usage): JsonObject {
     cache_creation_input_tokens: usage.cacheWriteTokens,
     cache_read_input_tokens: usage.cachedInputTokens,
     output_tokens: usage.outputTokens,
+  }
+  const { longCacheWriteTokens: long } = usage.parts
+  if (long > 0) {
+    const short = Math.max(0, usage.cacheWriteTokens - long)
+    wire.cache_creation = { ephemeral_5m_input_tokens: short, ephemeral_1h_input_tokens: long }
   }
   if (usage.reasoningTokens > 0) wire.output_tokens_details = { thinking_tokens: usage.reasoningTokens }
   return wire

@@ -200,6 +200,8 @@ export type RequestFacts = {
   readonly state?: StateFacts
   /** The end user on whose behalf it asks, for the log; absent if it names none. */
   readonly endUser?: string
+  /** The class of service that it asks for, in lower case; absent for the usual one. */
+  readonly serviceTier?: string
 }
 
 /** What the core must know about a request in the upstream's own format. Its bytes are the top-level member `body`. */
@@ -263,10 +265,7 @@ export type Dialect = {
   createDecoder(emit: (event: StreamEvent) => void, options: DecoderOptions): StreamDecoder
   /** One per stream passed through. */
   createObserver(options: ObserverOptions): StreamObserver
-  /**
-   * Decodes a whole answer, not a stream. `target`: the one that answered, if it is known.
-   * @throws upstream_malformed
-   */
+  /** Decodes a whole answer, not a stream. `target`: the one that answered, if it is known. @throws upstream_malformed */
   decodeResponse(body: JsonObject, fallback: ResponseMeta, target?: Pick<Target, 'provider'>): ChatResponse
   /** Usage of a whole answer, read without decoding the rest; null if there is none. */
   readUsage(body: Buffer): UsageReport | null

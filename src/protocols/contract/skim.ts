@@ -7,6 +7,7 @@
 //        read         bulk            bulk            read             -> head, with a stand-in for each bulk member
 import { estimateInputTokens, isImageBeginning } from '../../model/estimate.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
+import { readTier } from '../../model/usage.js'
 import { type BodyShape, LONG_TEXT_BYTES, scanBody } from '../../wire/body/body-scan.js'
 import { containsText } from '../../wire/body/find-text.js'
 import { type Member, splicePieces } from '../../wire/body/members.js'
@@ -55,7 +56,9 @@ export function skimBody(surface: Surface, body: Uint8Array<ArrayBuffer>): Decod
 export function factsOf(surface: Surface, json: JsonObject): RequestFacts {
   const facts = surface.readFacts(json)
   const endUser = endUserOf(json)
-  return endUser === null ? facts : { ...facts, endUser }
+  const serviceTier = readTier(json.service_tier ?? json.serviceTier)
+  const known = endUser === null ? facts : { ...facts, endUser }
+  return serviceTier === null ? known : { ...known, serviceTier }
 }
 
 /** Every member, a stand-in for each one of the bulk; null if there is none of it. */

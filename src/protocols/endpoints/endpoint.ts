@@ -26,6 +26,10 @@ export type EndpointFacts = {
   readonly needs: readonly EndpointNeed[]
   /** Set if its body is a form. */
   readonly form?: FormFacts
+  /** Images that it asks for; absent if it asks for none. */
+  readonly images?: number
+  /** Its body is audio, of which each second may have a price. */
+  readonly hearsAudio?: true
   /** It costs no tokens, whatever the provider reports. */
   readonly isFree?: true
   /** Set if it reads or changes what is kept in the account of the caller's own key. */

@@ -29,7 +29,7 @@ export type ReadForm = {
 const MODEL = 'model'
 const PROVIDER = 'provider'
 /** Read as members of a JSON request; longer values are not read. */
-const READ_FIELDS: ReadonlySet<string> = new Set([MODEL, PROVIDER, 'stream'])
+const READ_FIELDS: ReadonlySet<string> = new Set([MODEL, PROVIDER, 'stream', 'n'])
 const MAX_VALUE_BYTES = 1024
 /** A name that could end the field that it is written into. */
 const CONTROL = /\p{Cc}/u

@@ -1,6 +1,6 @@
 // usageMetadata <-> Usage. The vendor counts thoughts separately from the answer, and cached tokens as part of the prompt.
-import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { readCount, sumCounts, toUsage, type Usage, type UsageReport } from '../../model/usage.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { readCount, sumCounts, toParts, toUsage, type Usage, type UsageReport } from '../../model/usage.js'
 
 /** Reads `usageMetadata`, which is cumulative in every chunk of a stream; null if it has no counts. */
 export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
@@ -10,7 +10,35 @@ export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
     outputTokens: sumCounts(value.candidatesTokenCount, value.thoughtsTokenCount),
     cachedInputTokens: readCount(value.cachedContentTokenCount),
     reasoningTokens: readCount(value.thoughtsTokenCount),
+    parts: partsOf(value),
   })
+}
+
+/** Counts by kind of content: `[{ "modality": "AUDIO", "tokenCount": 5 }, ...]`. Most answers have those of text alone. */
+function partsOf(value: JsonObject): ReturnType<typeof toParts> {
+  const { promptTokensDetails: input, cacheTokensDetails: cached, candidatesTokensDetails: output } = value
+  return toParts({
+    audioInputTokens: countOf(input, 'AUDIO'),
+    imageInputTokens: countOf(input, 'IMAGE'),
+    videoInputTokens: countOf(input, 'VIDEO'),
+    cachedAudioTokens: countOf(cached, 'AUDIO'),
+    cachedImageTokens: countOf(cached, 'IMAGE'),
+    audioOutputTokens: countOf(output, 'AUDIO'),
+    imageOutputTokens: countOf(output, 'IMAGE'),
+    videoOutputTokens: countOf(output, 'VIDEO'),
+    serviceTier: value.serviceTier ?? tierOf(value.trafficType),
+  })
+}
+
+/** `ON_DEMAND`, `ON_DEMAND_FLEX`, `ON_DEMAND_PRIORITY`, `PROVISIONED_THROUGHPUT` */
+function tierOf(traffic: JsonValue | undefined): JsonValue | undefined {
+  return typeof traffic === 'string' ? traffic.replace(/^ON_DEMAND_?/, '') : undefined
+}
+
+function countOf(details: JsonValue | undefined, modality: string): JsonValue | undefined {
+  if (!isJsonArray(details)) return undefined
+  const found = details.find((each) => isJsonObject(each) && each.modality === modality)
+  return isJsonObject(found) ? found.tokenCount : undefined
 }
 
 const USAGE_KEY = Buffer.from('"usageMetadata":')
@@ -36,13 +64,37 @@ export function decodeUsageTail(tail: Buffer): UsageReport | null {
 
 /** Usage -> `usageMetadata`. */
 export function encodeUsage(usage: Usage): JsonObject {
-  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = usage
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens, parts } = usage
   const thoughts = Math.min(reasoningTokens, outputTokens)
+  const said = outputTokens - thoughts
   return {
     promptTokenCount: inputTokens,
+    ...detailsOf('promptTokensDetails', inputTokens, [
+      ['AUDIO', parts.audioInputTokens],
+      ['IMAGE', parts.imageInputTokens],
+      ['VIDEO', parts.videoInputTokens],
+    ]),
     ...(cachedInputTokens > 0 ? { cachedContentTokenCount: cachedInputTokens } : {}),
-    candidatesTokenCount: outputTokens - thoughts,
+    ...detailsOf('cacheTokensDetails', cachedInputTokens, [
+      ['AUDIO', parts.cachedAudioTokens],
+      ['IMAGE', parts.cachedImageTokens],
+    ]),
+    candidatesTokenCount: said,
+    ...detailsOf('candidatesTokensDetails', said, [
+      ['AUDIO', parts.audioOutputTokens],
+      ['IMAGE', parts.imageOutputTokens],
+      ['VIDEO', parts.videoOutputTokens],
+    ]),
     ...(thoughts > 0 ? { thoughtsTokenCount: thoughts } : {}),
     totalTokenCount: inputTokens + outputTokens,
   }
+}
+
+/** Left out where all of it is text. */
+function detailsOf(name: string, whole: number, counts: readonly (readonly [string, number])[]): JsonObject {
+  const apart = counts.filter(([, count]) => count > 0)
+  if (apart.length === 0) return {}
+  const text = whole - apart.reduce((sum, [, count]) => sum + count, 0)
+  const all = text > 0 ? [['TEXT', text] as const, ...apart] : apart
+  return { [name]: all.map(([modality, tokenCount]) => ({ modality, tokenCount })) }
 }

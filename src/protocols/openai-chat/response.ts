@@ -41,7 +41,7 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
       content.some((part) => part.type === 'tool-call'),
     ),
     stopSequence: null,
-    usage: decodeUsage(body.usage),
+    usage: decodeUsage(body.usage, body.service_tier),
   }
 }
 

@@ -56,12 +56,15 @@ export type WireResponseFormat =
 
 export type WireFinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
 
+/** Tokens that are no text. */
+type WireModalities = { audio_tokens?: number; image_tokens?: number }
+
 export type WireUsage = {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number
-  prompt_tokens_details: { cached_tokens: number; cache_write_tokens?: number }
-  completion_tokens_details: { reasoning_tokens: number }
+  prompt_tokens_details: { cached_tokens: number; cache_write_tokens?: number } & WireModalities
+  completion_tokens_details: { reasoning_tokens: number } & WireModalities
 }
 
 export type WireResponse = {

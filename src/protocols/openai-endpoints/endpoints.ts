@@ -64,6 +64,7 @@ const ROWS: readonly EndpointRow[] = [
   {
     id: 'images/generations',
     surfaceId: 'openai-image-generations',
+    units: 'images',
     title: 'OpenAI images',
     summary: 'Make an image by a prompt',
     defaultModel: 'dall-e-2',
@@ -74,6 +75,7 @@ const ROWS: readonly EndpointRow[] = [
   {
     id: 'images/edits',
     surfaceId: 'openai-image-edits',
+    units: 'images',
     title: 'OpenAI images',
     summary: 'Edit images by a prompt',
     form: 'images',
@@ -85,6 +87,7 @@ const ROWS: readonly EndpointRow[] = [
   {
     id: 'images/variations',
     surfaceId: 'openai-image-variations',
+    units: 'images',
     title: 'OpenAI images',
     summary: 'Vary an image',
     form: 'images',
@@ -105,6 +108,7 @@ const ROWS: readonly EndpointRow[] = [
   {
     id: 'audio/transcriptions',
     surfaceId: 'openai-transcriptions',
+    units: 'audio',
     title: 'OpenAI audio',
     summary: 'Write down speech',
     form: 'audio',
@@ -116,6 +120,7 @@ const ROWS: readonly EndpointRow[] = [
   {
     id: 'audio/translations',
     surfaceId: 'openai-translations',
+    units: 'audio',
     title: 'OpenAI audio',
     summary: 'Write down speech in English',
     form: 'audio',

@@ -2,6 +2,7 @@
 // chats; of a request only the model, the routing field and what the limits depend on is read, the rest is the provider's to check.
 import { GatewayError } from '../../errors.js'
 import { type EndpointId } from '../../model/endpoint.js'
+import { countAnswers } from '../../model/estimate.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type SurfaceDescription } from '../contract/description.js'
 import { type RequestFacts, type Surface, type SurfaceEndpoint } from '../contract/protocol.js'
@@ -11,7 +12,7 @@ import { encodeError, encodeErrorFrame } from '../openai-error.js'
 import { OPENAI_WIRE } from '../openai-upstream.js'
 import { textOf } from '../scalars.js'
 import { EndpointObserver } from './observer.js'
-import { readUsage } from './usage.js'
+import { readAudioUsage, readImageUsage, readUsage } from './usage.js'
 
 /** What is particular to an endpoint. */
 export type EndpointRow = {
@@ -38,6 +39,8 @@ export type EndpointRow = {
   readonly bytes?: string
   /** Bodies may be forms; `images`: with files that cost tokens. */
   readonly form?: 'images' | 'audio'
+  /** What its answers have besides tokens that has a price. */
+  readonly units?: 'images' | 'audio'
 }
 
 /** The longest name of a model. */
@@ -45,7 +48,7 @@ const MAX_NAME_CHARS = 256
 
 /** The client half of an endpoint on OpenAI's wire. */
 export function createEndpointSurface(row: EndpointRow): Surface {
-  const { id, surfaceId, readOutput, isRepeatable = false, needsMarker = false, embeddings, form } = row
+  const { id, surfaceId, readOutput, isRepeatable = false, needsMarker = false, embeddings, form, units } = row
   function notTranslated(): never {
     throw new GatewayError('internal', { cause: new Error(`${surfaceId} is no chat`) })
   }
@@ -54,7 +57,7 @@ export function createEndpointSurface(row: EndpointRow): Surface {
     wire: OPENAI_WIRE,
     isText: readOutput !== undefined,
     isRepeatable,
-    readUsage,
+    readUsage: units === undefined ? readUsage : units === 'images' ? readImageUsage : readAudioUsage,
     createObserver: (isDelimited) => new EndpointObserver({ needsMarker, isDelimited }),
     ...(embeddings === undefined ? {} : { embeddings }),
     ...(form === undefined
@@ -84,8 +87,12 @@ function readFacts(
   row: EndpointRow,
   { id, wire, isText, isRepeatable }: SurfaceEndpoint,
 ): RequestFacts {
-  const { asksStream = never, readNeeds = nothing, readOutput, defaultModel = null } = row
-  const facts: EndpointFacts = { id, wire, isText, isRepeatable, asksStream: asksStream(body), needs: readNeeds(body) }
+  const { asksStream = never, readNeeds = nothing, readOutput, defaultModel = null, units } = row
+  const facts: EndpointFacts = {
+    ...{ id, wire, isText, isRepeatable, asksStream: asksStream(body), needs: readNeeds(body) },
+    ...(units === 'images' ? { images: countAnswers([Number(body.n)]) } : {}),
+    ...(units === 'audio' ? { hearsAudio: true as const } : {}),
+  }
   const { maxOutputTokens, answers } = readOutput?.(body) ?? { maxOutputTokens: null, answers: 1 }
   return {
     model: readModel(body.model, defaultModel),

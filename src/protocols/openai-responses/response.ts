@@ -68,7 +68,7 @@ export function decodeResponse(
     content: body.output.flatMap((item) => (isJsonObject(item) ? decodeItem(item, provider) : [])),
     finishReason: decodeFinish(body, body.output.some(isCallItem)),
     stopSequence: null,
-    usage: decodeUsage(body.usage),
+    usage: decodeUsage(body.usage, body.service_tier),
   }
 }
 
@@ -163,7 +163,8 @@ export function partText({ type, text, refusal }: JsonObject): string {
 
 /** Usage of a whole answer. */
 export function readUsage(body: Buffer): UsageReport | null {
-  return decodeUsage(readMember(body, 'usage'))
+  const members = scanMembers(body)
+  return decodeUsage(valueIn(body, members, 'usage'), valueIn(body, members, 'service_tier'))
 }
 
 /** Why the model stopped, of a whole answer; null for anything else. */
@@ -182,7 +183,11 @@ const ANY_CALL = Buffer.from('_call"')
 
 /** A top-level member, parsed alone; undefined if it is absent or not JSON. */
 function readMember(body: Buffer, name: string): JsonValue | undefined {
-  const member = scanMembers(body)?.find(({ key }) => key === name)
+  return valueIn(body, scanMembers(body), name)
+}
+
+function valueIn(body: Buffer, members: ReturnType<typeof scanMembers>, name: string): JsonValue | undefined {
+  const member = members?.find(({ key }) => key === name)
   if (member === undefined) return undefined
   try {
     return JSON.parse(body.toString('utf8', member.valueStart, member.valueEnd)) as JsonValue

@@ -1,10 +1,12 @@
 // The OpenAPI 3.1 document: built from the routing table, the descriptions of the surfaces and the output of their encoders, so that
 // its answers, streams and errors are those that clients get. Built on first request.
+
 import { ERROR_CATALOGUE, errorData } from '../../errors.js'
 import { type ErrorCode } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue, mergeUnder } from '../../model/json.js'
 import { type ChatResponse } from '../../model/response.js'
+import { NO_PARTS } from '../../model/usage.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { PROVIDER_HEADER } from '../../protocols/contract/resource.js'
 import { PROVIDER_PART } from '../http/credentials.js'
@@ -44,7 +46,14 @@ const COMMON_PARAMETERS = ['request-id', 'idempotency-key', 'resume', 'queue-pla
 }))
 const REQUEST_ID = 'pB0ueOR9-1'
 
-const USAGE = { inputTokens: 12, outputTokens: 5, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+const USAGE = {
+  inputTokens: 12,
+  outputTokens: 5,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
+  parts: NO_PARTS,
+}
 const META = { id: 'pB0ueOR9-1', model: 'gpt-4o', createdSec: 1_795_216_274, usage: null }
 const TARGET = { provider: 'local', protocol: '' }
 const RESPONSE: ChatResponse = {

@@ -149,3 +149,17 @@ test('a caller’s own key costs the gateway nothing, and without prices nothing
   t.match(off.record, { costNano: null, unpricedAttempts: 0 })
   t.same(off.metrics.costs, [])
 })
+
+test('images without a price of their own are unpriced, and not free', async (t) => {
+  for (const [price, costNano] of [
+    [{ input: 1, output: 2 }, null],
+    [{ input: 1, output: 2, image: 0.04 }, 80_000_000],
+  ] as const) {
+    const rig = new PipelineRig({ prices: prices({ models: { 'north/up': price } }) })
+    await rig.ask({ surface: 'openai-image-generations', whole: { model: 'one', prompt: 'x' } })
+    rig.call.head(200, { 'content-type': 'application/json', 'content-length': '9' })
+    rig.call.send(JSON.stringify({ created: 1, data: [{ url: 'a' }, { b64_json: 'b' }] })).end()
+    await turn()
+    t.match(rig.record, { costNano, unpricedAttempts: costNano === null ? 1 : 0 })
+  }
+})

@@ -523,3 +523,53 @@ test('a token’s own cap above the most of the model is lowered as well, withou
   t.equal(sentCap(rig), 4096)
   sink.handle?.cancel()
 })
+
+test('a class of service is reserved for where it is asked for, and once the provider has served with it', async (t) => {
+  const prices = {
+    ...{ ...NO_PRICES, enabled: true, models: MODELS, table: { version: 'test', lists: {} } },
+    serviceTiers: { 'north/*': { priority: 2, flex: 0.5 } },
+  }
+  const { desk, rig } = setUp({}, { prices })
+  const reserved = async (service_tier?: string) => {
+    const sink = await rig.ask({ body: service_tier === undefined ? {} : { service_tier } })
+    const { nano = 0 } = desk.reservations.at(-1) ?? {}
+    sink.handle?.cancel()
+    return nano
+  }
+  const usual = await reserved()
+  const [flex, priority] = [await reserved('flex'), await reserved('priority')]
+  t.ok(flex >= usual && flex < usual * 1.1, 'it may be served with the usual one')
+  t.ok(priority > usual * 1.9, `${usual} ${priority}`)
+  const before = desk.spent.nano
+  await rig.ask()
+  const { finish, marker } = STREAMS[OPENAI]
+  rig.call.head().send(head, content[0], finish.replaceAll('"id"', '"service_tier":"priority","id"'), marker)
+  rig.call.end()
+  await turn()
+  t.equal(desk.spent.nano - before, 2 * (11 * 1000 + 7 * 2000), 'at the price of the class that served it')
+  t.ok((await reserved()) > usual * 1.9, 'its account may have it by default')
+})
+
+test('images and audio are reserved for by what the request says of them', async (t) => {
+  const models = { 'north/*': { input: 1, output: 2, image: 0.05, audioMinute: 0.6 } }
+  const prices = { ...NO_PRICES, enabled: true, models, table: { version: 'test', lists: {} } }
+  const { desk, rig } = setUp({}, { prices })
+  const whole = { model: 'one', prompt: 'A river', n: 3 }
+  const sink = await rig.ask({ surface: 'openai-image-generations', whole })
+  const [held] = desk.reservations
+  t.ok((held?.nano ?? 0) >= 150_000_000 + 3 * 8192 * 2000, JSON.stringify(held))
+  rig.call.head(200, { 'content-type': 'application/json', 'content-length': '9' })
+  rig.call.send(JSON.stringify({ created: 1, data: [{ url: 'a' }, { url: 'b' }] })).end()
+  await turn()
+  t.equal(desk.spent.nano, 100_000_000)
+  t.same(desk.reserved, NOTHING)
+  sink.handle?.cancel()
+  const spoken = { model: 'one', file: 'x'.repeat(5000) }
+  const heard = await rig.ask({ surface: 'openai-transcriptions', whole: spoken })
+  t.ok((desk.reservations.at(-1)?.nano ?? 0) >= 100_000_000, 'ten seconds at least')
+  rig.call.head(200, { 'content-type': 'application/json', 'content-length': '9' })
+  rig.call.send(JSON.stringify({ text: 'x', usage: { type: 'duration', seconds: 3 } })).end()
+  await turn()
+  t.equal(desk.spent.nano, 130_000_000)
+  heard.handle?.cancel()
+})

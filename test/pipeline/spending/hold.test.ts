@@ -7,8 +7,11 @@ import { Learned } from '../../../src/pipeline/spending/learned.js'
 import { FakeDesk } from '../../helpers/fake-desk.js'
 
 const RATES = {
-  ...{ input: { base: 1_000_000, tiers: [] }, output: { base: 2_000_000, tiers: [] } },
-  ...{ cacheRead: null, cacheWrite: null, reasoning: null, request: 0 },
+  ...{
+    input: { base: 1_000_000, tiers: [], isMarginal: false },
+    output: { base: 2_000_000, tiers: [], isMarginal: false },
+  },
+  ...{ cacheRead: null, cacheWrite: null, reasoning: null, request: 0, parts: null, serviceTiers: null },
 }
 const REST = { estimatedTokens: 10, cap: null, bound: boundOf(RATES, 10), stepTokens: 25 }
 const SPENT = { isCounted: true, isCountable: true, contentBytes: 400 }

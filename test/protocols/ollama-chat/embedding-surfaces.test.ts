@@ -1,6 +1,8 @@
 // Embeddings for clients of this API. Over each upstream wire: test/e2e/ollama-client.test.ts.
+
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
+import { NO_PARTS } from '../../../src/model/usage.js'
 import { type Surface } from '../../../src/protocols/contract/protocol.js'
 import { ollamaChat, ollamaEmbeddings } from '../../../src/protocols/ollama-chat/index.js'
 import { thrownBy } from '../../helpers/thrown.js'
@@ -10,7 +12,14 @@ const decode = (surface: Surface, body: JsonObject) => {
   surface.readFacts(body)
   return surface.endpoint?.embeddings?.decodeRequest(body)
 }
-const USAGE = { inputTokens: 7, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+const USAGE = {
+  inputTokens: 7,
+  outputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
+  parts: NO_PARTS,
+}
 
 test('texts, and the older form for one', async (t) => {
   const asked = { dimensions: null, task: null, user: null }

@@ -1,6 +1,9 @@
 // Token counts, as vendors print them and as they stand in the bytes of a whole answer.
+
 import { test } from 'tap'
-import { decodeUsage, encodeUsage, readUsage } from '../../../src/protocols/openai-chat/usage.js'
+import { type JsonObject } from '../../../src/model/json.js'
+import { NO_PARTS } from '../../../src/model/usage.js'
+import { decodeUsage, encodeUsage, readUsage, usageOfChunk } from '../../../src/protocols/openai-chat/usage.js'
 import { cases, readBytes, readJson } from './recordings.js'
 
 test('usage read from the bytes of every whole answer is what decoding gives', (t) => {
@@ -38,10 +41,44 @@ test('reasoning counted beside the output is added to it', (t) => {
 })
 
 test('usage survives being encoded and decoded', (t) => {
-  const usage = { inputTokens: 9, outputTokens: 8, cachedInputTokens: 7, cacheWriteTokens: 6, reasoningTokens: 5 }
+  const usage = {
+    inputTokens: 9,
+    outputTokens: 8,
+    cachedInputTokens: 7,
+    cacheWriteTokens: 6,
+    reasoningTokens: 5,
+    parts: NO_PARTS,
+  }
   t.strictSame(decodeUsage(encodeUsage(usage)), usage)
   t.equal(encodeUsage(usage).total_tokens, 17)
   t.match(decodeUsage({ completion_tokens: 3 }), { inputTokens: 0 })
   t.equal(decodeUsage('x'), null)
+  t.end()
+})
+
+test('tokens of audio and the class of service are parts; a client cannot name one', (t) => {
+  const usage = {
+    ...{ prompt_tokens: 9, completion_tokens: 8, total_tokens: 17 },
+    prompt_tokens_details: { audio_tokens: 4, image_tokens: 2 },
+    completion_tokens_details: { audio_tokens: 3, image_tokens: 1 },
+  }
+  const parts = { audioInputTokens: 4, imageInputTokens: 2, audioOutputTokens: 3, imageOutputTokens: 1 }
+  t.match(usageOfChunk({ usage, service_tier: 'priority' }), { parts: { ...parts, serviceTier: 'priority' } })
+  const read = (body: object) => readUsage(Buffer.from(JSON.stringify(body)))
+  t.match(read({ choices: [], usage, service_tier: 'flex' }), { parts: { ...parts, serviceTier: 'flex' } })
+  t.match(read({ service_tier: 'default', usage }), { parts: { ...parts, serviceTier: null } })
+  t.match(read({ service_tier: 'priority', usage, metadata: { service_tier: 'flex' } }), {
+    parts: { serviceTier: 'priority' },
+  })
+  t.match(read({ usage, metadata: { service_tier: 'flex' } }), { parts: { serviceTier: null } })
+  t.end()
+})
+
+test('tokens that are no text are told to clients as well', (t) => {
+  const usage = {
+    ...{ inputTokens: 9, outputTokens: 8, cachedInputTokens: 1, cacheWriteTokens: 1, reasoningTokens: 1 },
+    parts: { ...NO_PARTS, audioInputTokens: 4, imageInputTokens: 2, audioOutputTokens: 3, imageOutputTokens: 1 },
+  }
+  t.strictSame(decodeUsage(encodeUsage(usage) as unknown as JsonObject), usage)
   t.end()
 })

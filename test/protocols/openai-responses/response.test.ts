@@ -1,6 +1,8 @@
 // Whole answers both ways, and what is read from one without decoding it.
+
 import { test } from 'tap'
 import { type ChatResponse } from '../../../src/model/response.js'
+import { NO_PARTS } from '../../../src/model/usage.js'
 import {
   callArguments,
   decodeResponse,
@@ -24,7 +26,14 @@ const ANSWER: ChatResponse = {
   ],
   finishReason: 'tool-calls',
   stopSequence: null,
-  usage: { inputTokens: 3, outputTokens: 2, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
+  usage: {
+    inputTokens: 3,
+    outputTokens: 2,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    parts: NO_PARTS,
+  },
 }
 
 test('a complete answer says when it was completed, if that is known', async (t) => {

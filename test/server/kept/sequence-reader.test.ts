@@ -1,10 +1,18 @@
 import { test } from 'tap'
+import { NO_PARTS } from '../../../src/model/usage.js'
 import { SequenceReader } from '../../../src/server/kept/sequence-reader.js'
 import { type FrameReader, type StreamEnd } from '../../../src/streams/reader.js'
 
 const END: StreamEnd = {
   ...{ outcome: 'complete', error: null, usageSource: 'estimated' },
-  usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
+  usage: {
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    parts: NO_PARTS,
+  },
 }
 
 function readerOf(frames: (string | null)[], over: Partial<FrameReader> = {}) {

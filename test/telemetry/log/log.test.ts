@@ -1,8 +1,10 @@
 // The log: one parsable line for each exchange, with the fields that people look for and none of the secrets.
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { ERROR_CATALOGUE, errorData, GatewayError } from '../../../src/errors.js'
+import { NO_PARTS } from '../../../src/model/usage.js'
 import { createLog, type LogConfig, reopenLog } from '../../../src/telemetry/log/log.js'
 import { type Log } from '../../../src/telemetry/records.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
@@ -24,7 +26,14 @@ test('an exchange is one line with its key, model, outcome and cost', (t) => {
   const { log, lines, parsed } = setUp()
   log.exchange(
     exchangeRecord({
-      usage: { inputTokens: 10, outputTokens: 20, cachedInputTokens: 4, cacheWriteTokens: 0, reasoningTokens: 5 },
+      usage: {
+        inputTokens: 10,
+        outputTokens: 20,
+        cachedInputTokens: 4,
+        cacheWriteTokens: 0,
+        reasoningTokens: 5,
+        parts: NO_PARTS,
+      },
       dropped: ['top_k'],
       finish: 'length',
       totalMs: 1500.123456,

@@ -1,7 +1,7 @@
 // The spans of a record: which there are, when they begin and end, what each shows, and what none shows.
 import { test } from 'tap'
 import { errorData } from '../../../src/errors.js'
-import { NO_USAGE } from '../../../src/model/usage.js'
+import { NO_PARTS, NO_USAGE } from '../../../src/model/usage.js'
 import { type ExchangeRecord, type RequestTrace, type TracedTry, type Try } from '../../../src/telemetry/records.js'
 import { createKnownAttributes } from '../../../src/telemetry/traces/encoding/known-attributes.js'
 import { encodeHead, SpanBatch } from '../../../src/telemetry/traces/encoding/span-batch.js'
@@ -140,7 +140,14 @@ test('the span of the request fails for what is the server\u2019s fault, the ope
 })
 
 test('usage, cost and names are attributes of the operation, zeros and unknowns are left out', (t) => {
-  const usage = { inputTokens: 10, outputTokens: 20, cachedInputTokens: 3, cacheWriteTokens: 4, reasoningTokens: 5 }
+  const usage = {
+    inputTokens: 10,
+    outputTokens: 20,
+    cachedInputTokens: 3,
+    cacheWriteTokens: 4,
+    reasoningTokens: 5,
+    parts: NO_PARTS,
+  }
   const named = { answerId: 'i', answerModel: 'north-large-2', upstreamRequestId: 'up', finish: 'tool-calls' as const }
   const [, full] = spans({ tries: [OK], usage, costNano: 1_500_000_000, ...named })
   t.match(full?.attributes, {

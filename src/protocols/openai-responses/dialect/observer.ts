@@ -152,7 +152,7 @@ export class ResponsesObserver implements StreamObserver {
   #finish(response: JsonObject): number {
     const output = isJsonArray(response.output) ? response.output : []
     this.#isComplete = true
-    this.usage = decodeUsage(response.usage)
+    this.usage = decodeUsage(response.usage, response.service_tier)
     this.finish = decodeFinish(response, this.#hasCalls || output.some(isCallItem))
     return output.length > 0 ? FRAME_END | FRAME_CONTENT : FRAME_END
   }

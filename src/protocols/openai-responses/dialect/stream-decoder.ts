@@ -110,7 +110,12 @@ export class ResponsesDecoder implements StreamDecoder {
     this.#queue.end()
     this.#isOver = true
     const reason = decodeFinish(response, this.#queue.hasCalls || output.some(isCallItem))
-    this.#emit({ type: 'finish', reason, usage: decodeUsage(response.usage), stopSequence: null })
+    this.#emit({
+      type: 'finish',
+      reason,
+      usage: decodeUsage(response.usage, response.service_tier),
+      stopSequence: null,
+    })
   }
 
   #fail(event: StreamEvent): void {

@@ -1,6 +1,8 @@
 // Frames that pass are told apart by their first bytes, and no text can fool the observer.
+
 import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import { MessagesObserver } from '../../../../src/protocols/anthropic-messages/dialect/observer.js'
 import {
   FRAME_BROKEN,
@@ -94,6 +96,7 @@ test('reports the usage so far when the stream is cut', async (t) => {
     cachedInputTokens: 1800,
     cacheWriteTokens: 248,
     reasoningTokens: 0,
+    parts: NO_PARTS,
   })
   t.equal(observer.isComplete(), false)
 })

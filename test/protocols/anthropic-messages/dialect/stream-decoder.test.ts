@@ -1,9 +1,11 @@
 // The vendor's streams become canonical events, ill streams included.
+
 import { test } from 'tap'
 import { type StreamEvent } from '../../../../src/model/event.js'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { findViolation } from '../../../../src/model/law.js'
 import { type ChatResponse } from '../../../../src/model/response.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import { decodeResponse } from '../../../../src/protocols/anthropic-messages/response.js'
 import { aggregate } from '../../../helpers/aggregate.js'
 import { decodeAll, FALLBACK, filesOf, jsonOf, payloadsOf } from '../fixtures.js'
@@ -33,7 +35,14 @@ test('a recorded stream put together is the recorded whole answer', async (t) =>
 })
 
 test('decodes the vendor’s basic stream event by event', async (t) => {
-  const usage = { inputTokens: 25, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+  const usage = {
+    inputTokens: 25,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    parts: NO_PARTS,
+  }
   const meta = {
     id: 'msg_1nZdL29xx5MUA1yADyHTEsnR8uuvGzszyY',
     model: 'claude-sonnet-4-5-20250929',

@@ -1,8 +1,10 @@
 // Canonical events become the vendor's frames: checked against the recordings and against the vendor's own client.
+
 import Anthropic from '@anthropic-ai/sdk'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../../../src/model/json.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import { MessagesEncoder } from '../../../../src/protocols/anthropic-messages/surface/stream-encoder.js'
 import { decodeAll, FALLBACK, filesOf, jsonOf, payloadsOf, splitFrames } from '../fixtures.js'
 
@@ -71,7 +73,14 @@ test('the vendor’s own client reads our stream as the whole answer', async (t)
 
 const START: StreamEvent = { type: 'start', meta: { ...FALLBACK, id: 'chatcmpl-7' } }
 const finish = (usage: StreamEvent & { type: 'finish' }): StreamEvent => usage
-const USAGE = { inputTokens: 9, outputTokens: 4, cachedInputTokens: 5, cacheWriteTokens: 0, reasoningTokens: 0 }
+const USAGE = {
+  inputTokens: 9,
+  outputTokens: 4,
+  cachedInputTokens: 5,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
+  parts: NO_PARTS,
+}
 
 test('gives foreign ids the vendor’s prefix and no 0/0 where usage is unknown', async (t) => {
   const [start, delta] = framesOf(

@@ -1,9 +1,11 @@
 // The decoder on recorded streams, on ill ones and on random ones.
+
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../../src/model/event.js'
 import { findViolation } from '../../../../src/model/law.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import { googleGemini } from '../../../../src/protocols/google-gemini/index.js'
 import { aggregate } from '../../../helpers/aggregate.js'
 import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../../helpers/dialect.js'
@@ -45,7 +47,14 @@ test('a signed call and an unsigned one come whole, after the thoughts, with the
     {
       type: 'finish',
       reason: 'tool-calls',
-      usage: { inputTokens: 131, outputTokens: 103, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 70 },
+      usage: {
+        inputTokens: 131,
+        outputTokens: 103,
+        cachedInputTokens: 0,
+        cacheWriteTokens: 0,
+        reasoningTokens: 70,
+        parts: NO_PARTS,
+      },
       stopSequence: null,
     },
   ])

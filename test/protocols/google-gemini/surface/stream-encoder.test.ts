@@ -2,10 +2,17 @@
 import { test } from 'tap'
 import { type FinishReason, type StreamEvent } from '../../../../src/model/event.js'
 import { type JsonObject } from '../../../../src/model/json.js'
-import { type UsageReport } from '../../../../src/model/usage.js'
+import { NO_PARTS, type UsageReport } from '../../../../src/model/usage.js'
 import { GeminiEncoder } from '../../../../src/protocols/google-gemini/surface/stream-encoder.js'
 
-const USAGE = { inputTokens: 12, outputTokens: 9, cachedInputTokens: 4, cacheWriteTokens: 0, reasoningTokens: 3 }
+const USAGE = {
+  inputTokens: 12,
+  outputTokens: 9,
+  cachedInputTokens: 4,
+  cacheWriteTokens: 0,
+  reasoningTokens: 3,
+  parts: NO_PARTS,
+}
 const start = (usage: UsageReport | null = null): StreamEvent => ({
   type: 'start',
   meta: { id: 'r"1', model: 'fast', createdSec: 1, usage },

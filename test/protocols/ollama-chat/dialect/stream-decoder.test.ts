@@ -1,9 +1,11 @@
 // The decoder on recorded streams, on ill ones and on random ones.
+
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../../src/model/event.js'
 import { findViolation } from '../../../../src/model/law.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import { ollamaChat } from '../../../../src/protocols/ollama-chat/index.js'
 import { aggregate } from '../../../helpers/aggregate.js'
 import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../../helpers/dialect.js'
@@ -40,7 +42,14 @@ test('thinking and content become blocks of their own, with the model and time o
     {
       type: 'finish',
       reason: 'stop',
-      usage: { inputTokens: 18, outputTokens: 40, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
+      usage: {
+        inputTokens: 18,
+        outputTokens: 40,
+        cachedInputTokens: 0,
+        cacheWriteTokens: 0,
+        reasoningTokens: 0,
+        parts: NO_PARTS,
+      },
       stopSequence: null,
     },
   ])
@@ -117,7 +126,14 @@ test('blank lines and calls without a name are skipped', (t) => {
     content: [{ type: 'text', text: 'a' }],
     finishReason: 'stop',
     stopSequence: null,
-    usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
+    usage: {
+      inputTokens: 0,
+      outputTokens: 0,
+      cachedInputTokens: 0,
+      cacheWriteTokens: 0,
+      reasoningTokens: 0,
+      parts: NO_PARTS,
+    },
   })
   t.end()
 })

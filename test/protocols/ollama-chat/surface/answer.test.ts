@@ -1,6 +1,8 @@
 // Whole answers and their ends.
+
 import { test } from 'tap'
 import { type ChatResponse } from '../../../../src/model/response.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import {
   CHAT_FORM,
   encodeAnswer,
@@ -8,7 +10,14 @@ import {
   GENERATE_FORM,
 } from '../../../../src/protocols/ollama-chat/surface/answer.js'
 
-const USAGE = { inputTokens: 12, outputTokens: 9, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 3 }
+const USAGE = {
+  inputTokens: 12,
+  outputTokens: 9,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 3,
+  parts: NO_PARTS,
+}
 const ANSWER: ChatResponse = {
   meta: { id: 'r1', model: 'fast', createdSec: 1_700_000_000, usage: null },
   content: [

@@ -1,6 +1,8 @@
 // Events as lines of JSON, in both forms.
+
 import { test } from 'tap'
 import { type StreamEvent } from '../../../../src/model/event.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import { CHAT_FORM, GENERATE_FORM } from '../../../../src/protocols/ollama-chat/surface/answer.js'
 import { OllamaEncoder } from '../../../../src/protocols/ollama-chat/surface/stream-encoder.js'
 
@@ -76,6 +78,13 @@ test('the time up to the first content is that of the prompt', async (t) => {
     return at
   }).at(-1)
   t.match(last, { total_duration: 10_000_000, prompt_eval_duration: 4_000_000, eval_duration: 6_000_000 })
-  const usage = { inputTokens: 3, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+  const usage = {
+    inputTokens: 3,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    parts: NO_PARTS,
+  }
   t.match(linesOf([{ type: 'start', meta: { ...META, usage } }, FINISH]), [{ prompt_eval_count: 3 }])
 })

@@ -1,7 +1,9 @@
 // The order of the vendor's events, and what each of them says.
+
 import { type Test, test } from 'tap'
 import { errorData } from '../../../../src/errors.js'
 import { isJsonObject, type JsonObject } from '../../../../src/model/json.js'
+import { NO_PARTS } from '../../../../src/model/usage.js'
 import { ResponsesEncoder } from '../../../../src/protocols/openai-responses/surface/stream-encoder.js'
 import { type Block, blocks, encode, META, outputOf, payloadsOf, typesOf } from '../streams.js'
 
@@ -150,7 +152,14 @@ test('only the item that was cut short is incomplete', async (t) => {
 })
 
 test('usage comes with the last event, from the start if the end has none, and always', async (t) => {
-  const usage = { inputTokens: 3, outputTokens: 2, cachedInputTokens: 1, cacheWriteTokens: 0, reasoningTokens: 0 }
+  const usage = {
+    inputTokens: 3,
+    outputTokens: 2,
+    cachedInputTokens: 1,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    parts: NO_PARTS,
+  }
   const [start, ...rest] = blocks([{ head: TEXT, deltas: ['a'] }])
   const begun = encode([{ type: 'start', meta: { ...META, usage } }, ...rest])
   t.match(begun[0], { response: { usage: null, output: [] } })
