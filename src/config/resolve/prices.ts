@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { type JsonValue } from '../../model/json.js'
 import { readPrices } from '../../prices/read-prices.js'
+import { supplement } from '../../prices/supplement.js'
 import { type PricesConfig, type PriceTable } from '../../prices/types.js'
 import { type ConfigFile } from '../schema/schema.js'
 import { type ProblemList } from '../validate/problem.js'
@@ -32,14 +33,19 @@ type Given = { readonly file: string | null; readonly url: string | null; readon
 /** The list that was downloaded, if there is one, else the file. */
 function findTable({ file, url, cache }: Given, files: PriceFiles): PriceTable | null {
   const { problems, warnings, packageRoot } = files
+  const own = resolve(packageRoot, OWN_LIST)
   const downloaded = url === null ? null : readTable(cache, files)
-  if (downloaded !== null && 'lists' in downloaded) return downloaded
+  if (downloaded !== null && 'lists' in downloaded) return supplemented(downloaded, readTable(own, files))
   if (downloaded?.isThere) warnings.push(`prices.cache: ${cache} is ignored: ${downloaded.reason}`)
-  const path = file ?? resolve(packageRoot, OWN_LIST)
+  const path = file ?? own
   const found = readTable(path, files)
-  if ('lists' in found) return found
+  if ('lists' in found) return file === null ? found : supplemented(found, readTable(own, files))
   problems.add(['prices', 'file'], `${path} cannot be used: ${found.reason}`)
   return null
+}
+
+function supplemented(table: PriceTable, own: PriceTable | NoTable): PriceTable {
+  return 'lists' in own ? supplement(table, own) : table
 }
 
 type NoTable = { readonly reason: string; readonly isThere: boolean }

@@ -32,6 +32,17 @@ test('the list that comes with Sluice is read, or one of the operator’s, whose
   t.end()
 })
 
+test('another list is supplemented by what the one that comes with Sluice knows besides prices', (t) => {
+  const newer = [{ id: 'openai', models: [{ id: 'gpt-4o', match: { equals: 'gpt-4o' }, prices: { input_mtok: 9 } }] }]
+  const files = { '/w/l.json': JSON.stringify(newer), '/w/data/prices.json': JSON.stringify(newer) }
+  for (const prices of ['{ enabled: true, file: l.json }', '{ enabled: true, url: "https://list.example/p.json" }']) {
+    const row = load(prices, files).prices.table?.lists.openai?.rows[0]
+    t.match(row, { model: 'gpt-4o', maxOutputTokens: 16_384, serviceTiers: { priority: 1.7 } })
+    t.equal(row?.periods[0]?.rates.input.base, 9_000_000)
+  }
+  t.end()
+})
+
 test('a list that is missing or cannot be read is refused at start', (t) => {
   t.match(
     refusalOf(() => load('{ enabled: true, file: gone.json }')),
