@@ -13,9 +13,15 @@ import { readPrices } from '../src/prices/read-prices.js'
 const PROFILES = 'resources/providers'
 const TARGET = 'resources/prices.json'
 
+/** Examples, so that costs and budgets can be tried without a provider. */
+const SIMULATED = {
+  id: 'sim',
+  models: [{ id: 'example', match: { regex: '.' }, prices: { input_mtok: 1, output_mtok: 4 } }],
+}
+
 function named(): string[] {
   const profiles = readdirSync(PROFILES).map((file) => JSON.parse(readFileSync(`${PROFILES}/${file}`, 'utf8')))
-  return profiles.flatMap(({ prices }: { prices?: string }) => prices ?? [])
+  return profiles.flatMap(({ prices }: { prices?: string }) => prices ?? []).filter((id) => id !== SIMULATED.id)
 }
 
 function collect(ids: readonly string[], found: Map<string, Provider>): void {
@@ -153,7 +159,7 @@ const source = {
   url: 'https://github.com/pydantic/genai-prices',
   supplement,
 }
-const lines = providers.map((provider) => JSON.stringify(provider)).join(',\n')
+const lines = [...providers, SIMULATED].map((provider) => JSON.stringify(provider)).join(',\n')
 writeFileSync(TARGET, `{"source":${JSON.stringify(source)},"providers":[\n${lines}\n]}\n`)
 process.stdout.write(
   `${TARGET}: ${providers.length} lists, ${providers.reduce((sum, { models }) => sum + models.length, 0)} models\n`,

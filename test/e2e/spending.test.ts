@@ -217,3 +217,21 @@ test('a key with a budget can use a model that writes less than what is reserved
   t.ok(caps.at(-1) === 4096, `${caps}`)
   t.equal((await ground.post(CHAT, open, { model: 'small/m', messages: MESSAGES, max_tokens: 9000 })).status, 200)
 })
+
+test('answers of the built-in simulator have example costs, or what the operator says', async (t) => {
+  for (const [models, cost] of [
+    [{}, /^0\.0000\d+$/],
+    [{ 'sim/*': { input: 0, output: 0 } }, /^0$/],
+  ] as const) {
+    const gateway = await startGateway(t, { config: { providers: { sim: {} }, prices: { enabled: true, models } } })
+    const body = JSON.stringify({ model: 'sim/echo', messages: MESSAGES })
+    const answer = await fetch(gateway.origin + CHAT, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    })
+    t.equal(answer.status, 200)
+    t.match(answer.headers.get('x-sluice-cost'), cost)
+    await answer.text()
+  }
+})

@@ -167,6 +167,15 @@ test('each model of the list that comes with Sluice costs what the list’s own 
   t.end()
 })
 
+test('the simulator has example prices, so that costs are seen without a provider', (t) => {
+  const list = JSON.parse(readFileSync('resources/prices.json', 'utf8')) as JsonObject
+  const book = openPriceBook({ ...BASE, table: readPrices(list, 'own') }, matchesGlob)
+  for (const model of ['echo', 'lorem-500', 'tools']) {
+    t.match(book?.find({ provider: 'sim', model, list: 'sim' }, NOON_MS), { input: { base: 1_000_000 } })
+  }
+  t.end()
+})
+
 test('hours of audio cost what the list’s own library says', (t) => {
   const list = JSON.parse(readFileSync('resources/prices.json', 'utf8')) as JsonObject
   const book = openPriceBook({ ...BASE, table: readPrices(list, 'own') }, matchesGlob)
