@@ -19,14 +19,27 @@ const TOKENS_PER_PRICE = 1_000_000
 const LINE_WIDTH = 120
 /** Members of litellm_params that are defaults of requests. */
 const REQUEST_DEFAULTS = ['temperature', 'max_tokens', 'top_p', 'seed', 'stop', 'presence_penalty', 'frequency_penalty']
+/** Prices of tokens, by their names in both. */
+const TOKEN_PRICES: Readonly<Record<string, string>> = {
+  input_cost_per_token: 'input',
+  output_cost_per_token: 'output',
+  cache_read_input_token_cost: 'cacheRead',
+  cache_creation_input_token_cost: 'cacheWrite',
+  cache_creation_input_token_cost_above_1hr: 'longCacheWrite',
+  output_cost_per_reasoning_token: 'reasoning',
+  input_cost_per_audio_token: 'audioInput',
+  output_cost_per_audio_token: 'audioOutput',
+  input_cost_per_image_token: 'imageInput',
+  output_cost_per_image_token: 'imageOutput',
+}
 const MODEL_PARAMS = [
   ...REQUEST_DEFAULTS,
   ...['weight', 'timeout', 'stream_timeout', 'max_parallel_requests', 'extra_body', 'drop_params'],
-  ...['input_cost_per_token', 'output_cost_per_token'],
+  ...Object.keys(TOKEN_PRICES),
 ]
 const MODEL_FACTS: ReadonlySet<string> = new Set([
   ...['id', 'mode', 'base_model', 'max_input_tokens', 'max_tokens', 'max_output_tokens'],
-  ...['input_cost_per_token', 'output_cost_per_token'],
+  ...Object.keys(TOKEN_PRICES),
 ])
 const ROUTER: ReadonlySet<string> = new Set([
   ...['routing_strategy', 'model_group_alias', 'num_retries', 'timeout', 'allowed_fails', 'cooldown_time'],
@@ -161,9 +174,14 @@ function targetOf(place: { readonly provider: string; readonly model: string }, 
 }
 
 /** Dollars a million tokens; null where the file has none. */
-function priceOf({ input_cost_per_token: input, output_cost_per_token: output }: JsonObject): JsonObject | null {
-  if (typeof input !== 'number' || typeof output !== 'number') return null
-  return { input: aMillion(input), output: aMillion(output) }
+function priceOf(facts: JsonObject): JsonObject | null {
+  if (typeof facts.input_cost_per_token !== 'number' || typeof facts.output_cost_per_token !== 'number') return null
+  const price: JsonObject = {}
+  for (const [theirs, ours] of Object.entries(TOKEN_PRICES)) {
+    const cost = facts[theirs]
+    if (typeof cost === 'number') price[ours] = aMillion(cost)
+  }
+  return price
 }
 
 /** Without the digits that a product of doubles adds. */

@@ -131,7 +131,11 @@ test('addresses of clouds and of servers of one’s own are carried over', async
 test('fallbacks, aliases, retries, prices and the cache are carried over', async (t) => {
   const { config, notes } = imported({
     model_list: [
-      deployment('a', { model: 'openai/a', input_cost_per_token: 0.00000015, output_cost_per_token: 6e-7 }),
+      deployment(
+        'a',
+        { model: 'openai/a', input_cost_per_token: 0.00000015, output_cost_per_token: 6e-7 },
+        { cache_read_input_token_cost: 7.5e-8, input_cost_per_audio_token: 1e-5 },
+      ),
       deployment('b', { model: 'openai/b' }),
       deployment('c', { model: 'openai/c' }),
     ],
@@ -155,7 +159,10 @@ test('fallbacks, aliases, retries, prices and the cache are carried over', async
     alias: { targets: [{ provider: 'openai', model: 'b' }], fallbacks: ['c'], ...shared },
   })
   t.same(config.routing, { retries: { max: 3 }, breaker: { consecutiveFailures: 4, openMs: 30_000 } })
-  t.same(config.prices, { enabled: true, models: { 'openai/a': { input: 0.15, output: 0.6 } } })
+  t.same(config.prices, {
+    enabled: true,
+    models: { 'openai/a': { input: 0.15, output: 0.6, cacheRead: 0.075, audioInput: 10 } },
+  })
   t.same(config.limits, { concurrency: 50 })
   const named = notes.map((note) => note.split(':')[0])
   t.same(
