@@ -2,6 +2,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import {
   IMPLAUSIBLE,
+  NO_PARTS,
   NO_USAGE,
   readCount,
   readTier,
@@ -77,9 +78,15 @@ export function usageOf(counts: TokenCounts): UsageReport {
     cachedInputTokens: counts.cacheRead,
     cacheWriteTokens: counts.cacheWrite,
     reasoningTokens: counts.thinking,
-    parts: toParts({ longCacheWriteTokens: counts.longCacheWrite, serviceTier: counts.serviceTier }),
+    parts: partsOf(counts),
   })
   return usage ?? NO_USAGE
+}
+
+function partsOf({ longCacheWrite, serviceTier }: TokenCounts): ReturnType<typeof toParts> {
+  // Usage is read for each piece of a stream that a budget counts.
+  const isPlain = longCacheWrite === 0 && serviceTier === null
+  return isPlain ? NO_PARTS : toParts({ longCacheWriteTokens: longCacheWrite, serviceTier })
 }
 
 /** The vendor's `usage` object; with reasoning tokens only if they are known. */
