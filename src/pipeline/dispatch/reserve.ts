@@ -155,7 +155,10 @@ type OutputLimits = {
 function limitsOf(exchange: ExchangeView, routed: RouteTarget, { use, inputTokens }: Known): OutputLimits {
   const { target } = routed
   const context = Math.min(target.contextTokens ?? MOST_CONTEXT, use.context ?? MOST_CONTEXT)
-  const modelMost = Math.min(maxOutputOf(exchange, routed) ?? MOST_OUTPUT, use.mostOutput ?? MOST_OUTPUT)
+  // A list may be behind: it does not lower a cap that the client has set.
+  const isUncapped = (exchange.decoded?.facts.maxOutputTokens ?? null) === null
+  const told = isUncapped ? maxOutputOf(exchange, routed) : target.maxOutputTokens
+  const modelMost = Math.min(told ?? MOST_OUTPUT, use.mostOutput ?? MOST_OUTPUT)
   const most = Math.min(modelMost, context, MOST_OUTPUT)
   // Providers reject a cap that does not fit into the context behind the input. The bound of the input is often above what they count.
   const room = Math.max(context - inputTokens, Math.floor(context / 2))

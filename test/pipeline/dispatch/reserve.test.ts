@@ -456,6 +456,20 @@ test('the most of a model that the configuration or the price list names needs n
   }
 })
 
+test('a list that is behind does not lower a cap that the client has set; what the operator or the provider says does', async (t) => {
+  const models = { 'north/*': { input: 1, output: 2, maxOutputTokens: 4096 } }
+  const prices = { ...NO_PRICES, enabled: true, models, table: { version: 'test', lists: {} } }
+  for (const [options, sent] of [
+    [{ prices }, 9000],
+    [{ maxOutputTokens: 4096 }, 4096],
+  ] as const) {
+    const { rig } = setUp({ tokens: 1e9 }, options)
+    const sink = await rig.ask({ stream: false, body: { max_tokens: 9000 } })
+    t.equal(sentCap(rig), sent)
+    sink.handle?.cancel()
+  }
+})
+
 test('a provider that does not say what it accepts gets half, and that is remembered too', async (t) => {
   const { rig } = setUp({ tokens: 1e9 })
   const sink = await rig.ask(WHOLE)
