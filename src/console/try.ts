@@ -17,19 +17,18 @@ async function open(page: HTMLElement): Promise<void> {
     )
     return
   }
-  fill(
-    page,
-    createPlayground({
-      ...{ models, apis: allApis(), origin: location.origin, needsKey: false },
-      send: (path, body, signal) =>
-        fetch(`/${path}`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-          signal,
-        }),
-    }).root,
-  )
+  const playground = createPlayground({
+    ...{ models, apis: allApis(), origin: location.origin, needsKey: false },
+    send: (path, body, signal) =>
+      fetch(`/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal,
+      }),
+  })
+  fill(page, playground.root)
+  playground.focus()
 }
 
 /** @throws Error where the gateway does not answer */

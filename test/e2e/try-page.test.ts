@@ -18,6 +18,7 @@ test('the try-it page', IN_CHROMIUM, async (t) => {
     for (const look of LOOKS) {
       const { page, faults, check, picture } = await visit(t, address, look)
       t.equal(await page.getByLabel('Model').inputValue(), 'sim/lorem', 'the one that is seen to stream')
+      t.equal(await page.evaluate('document.activeElement.textContent'), 'Send', 'Enter is all it takes')
       await page.getByLabel('Model').selectOption('sim/echo')
       await page.getByLabel('Prompt').fill('Tell me about rivers.')
       await page.getByRole('button', { name: 'Send' }).click()

@@ -24,6 +24,8 @@ export type PlaygroundOptions = {
 
 export type Playground = {
   readonly root: HTMLElement
+  /** To what sends the prompt, which is there already. */
+  focus(): void
   /** Stops what runs. */
   close(): void
 }
@@ -124,7 +126,7 @@ export function createPlayground(options: PlaygroundOptions): Playground {
   form.addEventListener('input', code.renew)
   const answers = element('div', { class: 'answers' }, ...lanes.map(({ view }) => view.root))
   const root = element('div', { class: 'playground' }, form, answers, code.root)
-  return { root, close: () => running?.abort() }
+  return { root, focus: () => send.focus(), close: () => running?.abort() }
 }
 
 /** What is typed there; none while it is no list, which keeps the form from being sent. */
