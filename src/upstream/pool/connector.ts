@@ -17,19 +17,24 @@ export type ConnectorOptions = {
   readonly extra?: buildConnector.BuildOptions | undefined
 }
 
-/** For undici's parser of HTTP/1.1. One for all connections of a provider, so that they share its TLS sessions. */
-export function createConnector(options: ConnectorOptions): Connect {
-  const reach = reacher(options, { ...EAGER_READS, allowH2: false })
-  return (options, callback) =>
-    reach(options, (...[error, socket]: Parameters<Callback>) => {
-      if (error !== null) callback(error, null)
-      else {
-        readEagerly(socket)
-        // undici makes the parser in here.
-        callback(null, socket)
-        skipContinue(socket)
-      }
-    })
+/**
+ * For undici's parser of HTTP/1.1. One for all connections of a provider, so that they share its TLS sessions. `ready`: the first one,
+ * which an offer has made.
+ */
+export function createConnector(options: ConnectorOptions, ready: Socket | null = null): Connect {
+  const reach = reacher(options, { allowH2: false })
+  let first = ready
+  return (options, callback) => {
+    const made = first
+    first = null
+    if (made !== null && !made.destroyed) queueMicrotask(() => handOver(made, callback))
+    else {
+      reach(options, (...[error, socket]: Parameters<Callback>) => {
+        if (error !== null) callback(error, null)
+        else handOver(socket, callback)
+      })
+    }
+  }
 }
 
 /** Offers HTTP/2 and HTTP/1.1; what was agreed on is the socket's `alpnProtocol`. */
@@ -37,9 +42,17 @@ export function createOffer(options: ConnectorOptions): Connect {
   return reacher(options, { allowH2: true })
 }
 
+function handOver(socket: Socket, callback: Callback): void {
+  readEagerly(socket)
+  // undici makes the parser in here.
+  callback(null, socket)
+  skipContinue(socket)
+}
+
 function reacher({ provider, proxy, extra }: ConnectorOptions, own: buildConnector.BuildOptions): Connect {
   const timeout = provider.timeouts.connectMs
-  const connect = buildConnector({ ...extra, ...tlsOptions(provider), ...own, timeout, rejectUnauthorized: true })
+  const always = { ...EAGER_READS, timeout, rejectUnauthorized: true }
+  const connect = buildConnector({ ...extra, ...tlsOptions(provider), ...own, ...always })
   return proxy === null ? connect : throughProxy(connect, proxy, timeout)
 }
 

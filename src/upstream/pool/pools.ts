@@ -3,6 +3,7 @@
 // 7.30 kills the process when a paused answer ends by FIN (undici#5360). TLS is always verified.
 //
 //   http2 off, or isolation, or no TLS: ClientPool (HTTP/1.1)      else NegotiatedPool: SessionPool (HTTP/2), or ClientPool, by ALPN
+import { type Socket } from 'node:net'
 import { type buildConnector } from 'undici'
 import { type ProviderConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
@@ -120,10 +121,8 @@ export class Pools {
         link.isConnecting = false
       })
     }
-    const openHttp1 = (): ClientPool => this.#openHttp1(provider, { url, proxy, onConnect })
-    const pool = maySpeakHttp2(provider, url)
-      ? this.#openHttp2(provider, { url, proxy, onConnect }, openHttp1)
-      : openHttp1()
+    const opening = { url, proxy, onConnect }
+    const pool = maySpeakHttp2(provider, url) ? this.#openHttp2(provider, opening) : this.#openHttp1(provider, opening)
     const link: PoolLink = {
       provider,
       pool,
@@ -134,7 +133,8 @@ export class Pools {
     return link
   }
 
-  #openHttp1(provider: ProviderConfig, { url, proxy, onConnect }: Opening): ClientPool {
+  /** `ready`: a connection that it may begin with. */
+  #openHttp1(provider: ProviderConfig, { url, proxy, onConnect }: Opening, ready: Socket | null = null): ClientPool {
     return new ClientPool(url.origin, {
       maxConnections: provider.maxConnections,
       reusesConnections: provider.isolation !== 'request',
@@ -147,18 +147,15 @@ export class Pools {
         keepAliveMaxTimeout: provider.keepAliveMs,
         maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
         allowH2: false,
-        connect: createConnector({ provider, proxy, extra: this.#options.connect }),
+        connect: createConnector({ provider, proxy, extra: this.#options.connect }, ready),
       },
       onUnsolicited: () => this.#options.onUnsolicited?.(provider),
       onConnect,
     })
   }
 
-  #openHttp2(
-    provider: ProviderConfig,
-    { url, proxy, onConnect }: Opening,
-    openHttp1: () => ClientPool,
-  ): NegotiatedPool {
+  #openHttp2(provider: ProviderConfig, opening: Opening): NegotiatedPool {
+    const { url, proxy, onConnect } = opening
     const connect = createOffer({ provider, proxy, extra: this.#options.connect })
     const { protocol, host, port } = url
     const target = { protocol, host, port, hostname: url.hostname.replace(/^\[(.*)\]$/, '$1') }
@@ -169,7 +166,7 @@ export class Pools {
       settingsMs: provider.timeouts.connectMs,
       isRequired: provider.http2 === 'on',
       connect: (callback) => connect(target, (error, socket) => callback(error, error === null ? socket : null)),
-      openHttp1,
+      openHttp1: (ready) => this.#openHttp1(provider, opening, ready),
       onConnect,
     })
   }

@@ -11,8 +11,8 @@ export type NegotiatedPoolOptions = Omit<SessionPoolOptions, 'connect'> & {
   readonly connect: SessionPoolOptions['connect']
   /** `on`: a provider that does not speak it fails. */
   readonly isRequired: boolean
-  /** The pool for HTTP/1.1, made when it is needed. */
-  readonly openHttp1: () => UpstreamPool
+  /** The pool for HTTP/1.1, made when it is needed, with the connection that agreed on it. */
+  readonly openHttp1: (ready: Socket) => UpstreamPool
 }
 
 export class NegotiatedPool implements UpstreamPool {
@@ -97,17 +97,17 @@ export class NegotiatedPool implements UpstreamPool {
       if (socket === null || this.#isDestroyed) callback(error ?? new errors.ClientDestroyedError(), null)
       else if (isHttp2(socket)) callback(null, socket)
       else {
-        // The pool of HTTP/1.1 opens its own: this one was not made for its way of reading.
-        socket.destroy()
-        if (!this.#options.isRequired) this.#fallBack()
+        if (this.#options.isRequired) socket.destroy()
+        else this.#fallBack(socket)
         callback(new Http2Error(NOT_OFFERED), null)
       }
     })
   }
 
-  #fallBack(): void {
-    const http1 = this.#http1 ?? this.#options.openHttp1()
-    this.#http1 = http1
+  #fallBack(socket: Socket): void {
+    if (this.#http1 === null) this.#http1 = this.#options.openHttp1(socket)
+    else socket.destroy()
+    const http1 = this.#http1
     this.#chosen = http1
     for (const [handler, options] of this.#sessions.takeWaiting()) if (!handler.isOver) http1.dispatch(options, handler)
   }
