@@ -1,13 +1,12 @@
 // A real tinyproxy on a free port of loopback, which asks for credentials and tunnels to the ports that it is told of.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { accepts, freePort } from './free-port.js'
 import { type Teardown } from './gateway.js'
 
-const START_MS = 30_000
 /** The password may hold what a URL must escape. */
 export const PROXY_USER = 'corp'
 export const PROXY_PASSWORD = 'proxycanary1'
@@ -44,29 +43,4 @@ export async function startTinyproxy(t: Teardown, tunnelPorts: readonly number[]
   await accepts(port, child)
   const urlWith = (user: string, password: string): string => `http://${user}:${password}@127.0.0.1:${port}`
   return { url: urlWith(PROXY_USER, PROXY_PASSWORD), urlWith, kill }
-}
-
-async function accepts(port: number, child: ChildProcess): Promise<void> {
-  const deadlineMs = performance.now() + START_MS
-  while (performance.now() < deadlineMs && child.exitCode === null) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = createConnection({ port, host: '127.0.0.1' }, () => {
-        socket.destroy()
-        resolve(true)
-      })
-      socket.once('error', () => resolve(false))
-    })
-    if (isOpen) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error(`tinyproxy does not listen on port ${port}`)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -2,6 +2,8 @@
 // found none, and those wait. A session that leaves (GOAWAY, an error) gets no more requests and ends with its last stream.
 //
 //   dispatch -> a session with room | wait, and open one -> send
+//   dispatchAgain -> a new session, before all that wait, and no more of them than the last one took that refused any: a used one may
+//                    be as near its end, and one that is given up after ten requests would refuse the same ones again
 import { type Socket } from 'node:net'
 import { type Dispatcher, errors } from 'undici'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from '../upstream-pool.js'
@@ -32,12 +34,16 @@ export class SessionPool implements UpstreamPool {
   readonly #free: Session[] = []
   /** In order of arrival. */
   readonly #waiting = new Map<PooledHandler, Dispatcher.DispatchOptions>()
+  /** Those that are sent again. */
+  readonly #again = new Map<PooledHandler, Dispatcher.DispatchOptions>()
   /** Called whenever a session or a repeat has ended. */
   readonly #onRemoved: (() => void)[] = []
   /** Connections on their way, and those whose server has not said yet what it allows. */
   #connecting = 0
   #opening = 0
   #repeats = 0
+  /** How many of those that are sent again a new session gets. */
+  #batch = MAX_STREAMS
   #isClosed = false
   #isDestroyed = false
 
@@ -66,18 +72,20 @@ export class SessionPool implements UpstreamPool {
     setImmediate(() => {
       this.#repeats -= 1
       if (this.#isDestroyed) handler.onResponseError(null, new errors.ClientDestroyedError())
-      else if (!handler.isOver) this.#place(options, handler)
+      else if (!handler.isOver) this.#placeAgain(options, handler)
       this.#tellRemoved()
     })
   }
 
   forget(handler: PooledHandler): void {
     this.#waiting.delete(handler)
+    this.#again.delete(handler)
   }
 
   /** The requests that wait, in order, for another pool: they leave this one. */
   takeWaiting(): (readonly [handler: PooledHandler, options: Dispatcher.DispatchOptions])[] {
-    const waiting = [...this.#waiting]
+    const waiting = [...this.#again, ...this.#waiting]
+    this.#again.clear()
     this.#waiting.clear()
     return waiting
   }
@@ -98,7 +106,7 @@ export class SessionPool implements UpstreamPool {
       events: {
         onReady: (one) => this.#onReady(one),
         onRoom: (one) => this.#onRoom(one),
-        onLeaving: (one) => this.#unfree(one),
+        onLeaving: (one) => this.#onLeaving(one),
         onClosed: (one, error) => this.#onClosed(one, error),
       },
       ...(lookEveryMs === undefined ? {} : { lookEveryMs }),
@@ -110,7 +118,7 @@ export class SessionPool implements UpstreamPool {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const session of this.#sessions) if (session.isReady && session.streams === 0) session.close()
-    while (this.#sessions.size + this.#connecting + this.#waiting.size + this.#repeats > 0) {
+    while (this.#sessions.size + this.#connecting + this.#queued + this.#repeats > 0) {
       await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
     }
   }
@@ -118,7 +126,7 @@ export class SessionPool implements UpstreamPool {
   async destroy(): Promise<void> {
     this.#isClosed = true
     this.#isDestroyed = true
-    this.#failWaiting(new errors.ClientDestroyedError(), this.#waiting.size)
+    this.#failWaiting(new errors.ClientDestroyedError(), this.#queued)
     for (const session of this.#sessions) session.destroy(new errors.ClientDestroyedError())
     while (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
   }
@@ -131,6 +139,22 @@ export class SessionPool implements UpstreamPool {
     this.#openForWaiting()
   }
 
+  #placeAgain(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
+    this.#again.set(handler, options)
+    this.#openForWaiting()
+    if (this.#isFull) this.#serveWaiting(this.#again, this.#batch)
+  }
+
+  get #queued(): number {
+    return this.#waiting.size + this.#again.size
+  }
+
+  /** No further connection may be opened. */
+  get #isFull(): boolean {
+    const { maxConnections } = this.#options
+    return maxConnections !== null && this.#sessions.size + this.#connecting >= maxConnections
+  }
+
   /** False: it takes none. */
   #give(session: Session, options: Dispatcher.DispatchOptions, handler: PooledHandler): boolean {
     const isSent = session.hasRoom && session.send(partsOf(options), handler)
@@ -139,51 +163,63 @@ export class SessionPool implements UpstreamPool {
   }
 
   #openForWaiting(): void {
-    const { maxConnections } = this.#options
-    const open = this.#sessions.size + this.#connecting
-    if (this.#waiting.size <= (this.#connecting + this.#opening) * MAX_STREAMS) return
-    if (maxConnections !== null && open >= maxConnections) return
+    const onTheirWay = this.#connecting + this.#opening
+    const isEnough = this.#queued <= onTheirWay * MAX_STREAMS && this.#again.size <= onTheirWay * this.#batch
+    if (isEnough || this.#isFull) return
     this.#connecting += 1
     this.#options.connect((error, socket) => {
       this.#connecting -= 1
       if (socket !== null) this.adopt(socket)
       else this.#failWaiting(error ?? new errors.SocketError('no connection'), MAX_STREAMS)
-      if (this.#waiting.size > 0) this.#openForWaiting()
+      this.#openForWaiting()
       this.#tellRemoved()
     })
   }
 
   /** Of a connection that could not be made, those that it was for. */
   #failWaiting(error: Error, most: number): void {
-    const failed = [...this.#waiting.keys()].slice(0, most)
-    for (const handler of failed) this.#waiting.delete(handler)
+    const failed = [...this.#again.keys(), ...this.#waiting.keys()].slice(0, most)
+    for (const handler of failed) this.forget(handler)
     for (const handler of failed) handler.onResponseError(null, error)
     this.#tellRemoved()
   }
 
-  #serveWaiting(): void {
-    for (const [handler, options] of this.#waiting) {
+  #serveWaiting(waiting: Map<PooledHandler, Dispatcher.DispatchOptions>, most: number): void {
+    let served = 0
+    for (const [handler, options] of waiting) {
       const session = this.#free.at(-1)
-      if (session === undefined) break
-      this.#waiting.delete(handler)
+      if (session === undefined || served === most) break
+      waiting.delete(handler)
       if (handler.isOver) continue
+      served += 1
       if (!this.#give(session, options, handler)) this.#place(options, handler)
     }
-    if (this.#waiting.size > 0) this.#openForWaiting()
   }
 
   #onReady(session: Session): void {
     this.#opening -= 1
+    this.#options.onConnect()
     // Further connections would be the same.
     if (!session.hasRoom) this.#failWaiting(new Http2Error(NO_STREAMS), MAX_STREAMS)
-    this.#options.onConnect()
+    else {
+      this.#setFree(session)
+      this.#serveWaiting(this.#again, this.#batch)
+    }
   }
 
   #onRoom(session: Session): void {
     if (session.hasRoom) this.#setFree(session)
     else this.#unfree(session)
-    if (this.#waiting.size > 0) this.#serveWaiting()
-    else if (this.#isClosed && session.streams === 0) session.close()
+    if (this.#isFull) this.#serveWaiting(this.#again, this.#batch)
+    this.#serveWaiting(this.#waiting, this.#waiting.size)
+    this.#openForWaiting()
+    if (this.#queued === 0 && this.#isClosed && session.streams === 0) session.close()
+  }
+
+  #onLeaving(session: Session): void {
+    this.#unfree(session)
+    const { looked } = session
+    if (looked !== null) this.#batch = Math.min(Math.max(looked, 1), MAX_STREAMS)
   }
 
   #onClosed(session: Session, error: Error | null): void {
@@ -192,7 +228,7 @@ export class SessionPool implements UpstreamPool {
       this.#opening -= 1
       this.#failWaiting(error ?? new Http2Error(CLOSED), MAX_STREAMS)
     }
-    if (this.#waiting.size > 0) this.#openForWaiting()
+    this.#openForWaiting()
     this.#tellRemoved()
   }
 

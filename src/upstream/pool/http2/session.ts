@@ -66,6 +66,7 @@ export class Session implements StreamOwner {
   /** The last one that its server has looked at, or will. */
   #lastStream = Number.POSITIVE_INFINITY
   streams = 0
+  #opened = 0
   /** Its index in the pool's list of those with room; -1 if not in it. */
   freeAt = -1
 
@@ -109,6 +110,12 @@ export class Session implements StreamOwner {
     return this.#options.maxHeaderBytes
   }
 
+  /** How many streams its server has looked at, of a connection that was given up before it had looked at all; else null. */
+  get looked(): number | null {
+    const looked = Math.ceil(this.#lastStream / 2)
+    return looked < this.#opened ? looked : null
+  }
+
   get isReady(): boolean {
     return this.#settingsTimer === null
   }
@@ -138,6 +145,7 @@ export class Session implements StreamOwner {
     }
     try {
       call.start(this.#session, parts)
+      this.#opened += 1
       return true
     } catch (thrown) {
       if (this.#session.closed || this.#session.destroyed) {
@@ -169,8 +177,10 @@ export class Session implements StreamOwner {
     if (!this.#session.closed) this.#session.close()
   }
 
+  /** Node waits until the other side has taken what was written, or, after a GOAWAY, until it closes as well: it may do neither. */
   destroy(error?: Error): void {
     this.#session.destroy(error)
+    this.#socket.destroy()
   }
 
   #settle(): void {
@@ -204,18 +214,21 @@ export class Session implements StreamOwner {
   }
 
   #look(): void {
+    if (this.#session.destroyed) {
+      this.#socket.destroy()
+      return
+    }
     const { bytesRead } = this.#socket
     const wasAsked = this.#isAsked
     const isSilent = bytesRead === this.#readBefore && this.streams > 0
     this.#readBefore = bytesRead
     this.#silentLooks = isSilent ? this.#silentLooks + 1 : 0
-    if (this.#silentLooks >= 2 * SILENT_LOOKS) this.#session.destroy(new Http2Error(NO_PONG))
+    if (this.#silentLooks >= 2 * SILENT_LOOKS) this.destroy(new Http2Error(NO_PONG))
     else if (this.#isAsked !== wasAsked) this.#turn()
   }
 
   /** It has become silent, or is no longer. */
   #turn(): void {
-    if (this.#session.destroyed) return
     if (this.#isAsked) this.#session.ping(ignore)
     this.#options.events.onRoom(this)
   }

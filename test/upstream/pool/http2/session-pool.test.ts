@@ -114,3 +114,40 @@ test('what a closing pool still sends by HTTP/1.1 is waited for as well', async 
   t.equal((await late.done()).body, 'late')
   await closing
 })
+
+test('of a server that gives each connection up after two requests none is refused for long, whoever comes meanwhile', async (t) => {
+  const rig = await startRig(t)
+  const looked = new Map<unknown, number>()
+  rig.server.answer = (response) => {
+    const { session } = response.stream
+    const count = (looked.get(session) ?? 0) + 1
+    looked.set(session, count)
+    if (count > 2) return
+    response.end('ok')
+    // The second stream has the number 3.
+    if (count === 2) session?.goaway(constants.NGHTTP2_NO_ERROR, 3)
+  }
+  const probes = Array.from({ length: 60 }, () => rig.ask())
+  for (const one of probes) {
+    const { events, error, call } = await one.done()
+    t.same(events, ['head 200', 'bytes', 'end'], error?.message ?? '')
+    t.ok((call?.attempts ?? 0) <= 4, `sent ${call?.attempts} times`)
+  }
+})
+
+test('a connection that its server gives up and never closes is closed, and holds nobody up', async (t) => {
+  const rig = await startRig(t)
+  let asked = 0
+  rig.server.answer = (response) => {
+    asked += 1
+    if (asked === 1) response.end('one')
+    // The second one is left open.
+    if (asked === 2) response.stream.session?.goaway(constants.NGHTTP2_NO_ERROR, 1)
+    if (asked === 3) response.end('two')
+  }
+  const served = await Promise.all([rig.ask().done(), rig.ask().done()])
+  t.same(served.map(({ body }) => body).sort(), ['one', 'two'])
+  t.equal(rig.server.sessions.length, 2)
+  while (rig.pools.stats(rig.provider).open > 1) await new Promise((resolve) => setTimeout(resolve, 10))
+  await rig.pools.close(0)
+})
