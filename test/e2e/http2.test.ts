@@ -6,6 +6,7 @@ import { test } from 'tap'
 import { Client } from 'undici'
 import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
 import { Http2Upstream } from '../helpers/http2-upstream.js'
+import { openRaw, post } from '../helpers/raw-http.js'
 
 const STREAMS = 100
 const KEY = 'client-key-0123456789'
@@ -20,14 +21,15 @@ type Rig = { readonly server: Http2Upstream; readonly gateway: Running }
 type Held = { readonly name: string; readonly response: Http2ServerResponse }
 type Got = { readonly id: string; readonly status: number; readonly text: string }
 
-async function prepare(t: Teardown): Promise<Rig> {
-  const server = await Http2Upstream.listen(t)
-  const provider = { protocol: 'openai-chat', baseUrl: `${server.origin}/v1`, apiKey: 'sk-up', http2: 'auto' }
+async function prepare(t: Teardown, server?: object): Promise<Rig> {
+  const upstream = await Http2Upstream.listen(t)
+  const provider = { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1`, apiKey: 'sk-up', http2: 'auto' }
   const config = {
     keys: [{ name: 'app', key: KEY }],
-    providers: { up: { ...provider, tls: { caFile: server.caFile } } },
+    providers: { up: { ...provider, tls: { caFile: upstream.caFile } } },
+    ...(server === undefined ? {} : { server }),
   }
-  return { server, gateway: await startGateway(t, { config }) }
+  return { server: upstream, gateway: await startGateway(t, { config }) }
 }
 
 /** Streams that have begun, each with its own first word; resolves when all clients have theirs. */
@@ -128,4 +130,42 @@ test('a provider that restarts by GOAWAY loses no stream: those that run end as 
     t.match(text, /\[DONE\]/)
     t.match(await rig.gateway.exchange(id), { outcome: 'complete' })
   }
+})
+
+const FLOOD_PIECES = 400
+const PIECE = 'x'.repeat(60_000)
+
+test('a client that reads nothing holds up no other stream of its connection, and gets all when it reads again', async (t) => {
+  const rig = await prepare(t, { maxReaderLagBytes: 64 * 1024 * 1024, readerStallMs: 60_000 })
+  const { held, clients } = await begin(t, rig, 9)
+  const socket = await openRaw(Number(new URL(rig.gateway.origin).port))
+  t.teardown(() => socket.destroy())
+  const asked = new Promise<Http2ServerResponse>((resolve) => {
+    rig.server.answer = (response) => {
+      response.writeHead(200, HEAD)
+      resolve(response)
+    }
+  })
+  const chat = { model: 'up/any', stream: true, messages: [{ role: 'user', content: 'Hi' }] }
+  socket.write(post('/v1/chat/completions', JSON.stringify(chat), `Authorization: Bearer ${KEY}\r\n`))
+  socket.pause()
+  const flood = await asked
+  // Many times what any window or buffer on the way would hold.
+  for (let i = 0; i < FLOOD_PIECES; i++) {
+    if (!flood.write(delta(PIECE))) await once(flood, 'drain')
+    for (const { name, response } of held) if (i % 40 === 0) response.write(delta(` ${name}`))
+  }
+  for (const { response } of held) response.end(FINISH)
+  for (const { whole } of clients) t.match((await whole).text, /\[DONE\]/)
+  t.equal(rig.server.sessions.length, 1)
+  flood.end(FINISH)
+  let text = ''
+  socket.setEncoding('latin1').on('data', (piece: string) => {
+    text += piece
+    if (text.endsWith('\r\n0\r\n\r\n')) socket.destroy()
+  })
+  socket.resume()
+  await once(socket, 'close')
+  t.equal(text.split('x').length - 1 >= FLOOD_PIECES * PIECE.length, true)
+  t.ok(text.includes('[DONE]'))
 })

@@ -90,33 +90,66 @@ function requestBytes(row: number, stream: boolean): string {
   return `${head.join('\r\n')}\r\n\r\n${body}`
 }
 
-test('a client that leaves in any phase takes its upstream along, and leaves nothing behind', async (t) => {
-  const rig = await FaultRig.start(t, PHASES)
-  const port = Number(new URL(rig.gateway.origin).port)
-  for (const [row, phase] of PHASES.entries()) {
-    for (const [way, end] of Object.entries(ENDS)) {
-      for (const stream of [true, false]) {
-        // Nothing reaches a client that waits for a whole answer before its end.
-        if (!stream && /between|marker/.test(phase.name)) continue
-        const name = `${way} ${phase.name}, stream ${stream}`
-        const socket = await openRaw(port)
-        socket.on('error', () => undefined)
-        const reached = phase.reached({ rig, row, socket })
-        const bytes = requestBytes(row, stream)
-        socket.write(bytes.slice(0, Math.floor(bytes.length * phase.sent)))
-        await reached
-        if (phase.isCounted) rig.count()
-        if (phase.sent === INSIDE_BODY) await rig.receiving()
-        end(socket)
-        await released(rig, row)
-        const found = await rig.complaints()
-        if (found.length > 0) t.fail(`${name}: ${found.join('; ')}`)
-        socket.destroy()
+for (const isHttp2 of [false, true]) {
+  const version = isHttp2 ? 'HTTP/2' : 'HTTP/1.1'
+  test(`a client that leaves in any phase takes its upstream over ${version} along, and leaves nothing behind`, async (t) => {
+    const rig = await FaultRig.start(t, PHASES, { isHttp2 })
+    const port = Number(new URL(rig.gateway.origin).port)
+    for (const [row, phase] of PHASES.entries()) {
+      for (const [way, end] of Object.entries(ENDS)) {
+        for (const stream of [true, false]) {
+          // Nothing reaches a client that waits for a whole answer before its end.
+          if (!stream && /between|marker/.test(phase.name)) continue
+          const name = `${way} ${phase.name}, stream ${stream}`
+          const socket = await openRaw(port)
+          socket.on('error', () => undefined)
+          const reached = phase.reached({ rig, row, socket })
+          const bytes = requestBytes(row, stream)
+          socket.write(bytes.slice(0, Math.floor(bytes.length * phase.sent)))
+          await reached
+          if (phase.isCounted) rig.count()
+          if (phase.sent === INSIDE_BODY) await rig.receiving()
+          end(socket)
+          await released(rig, row)
+          const found = await rig.complaints()
+          if (found.length > 0) t.fail(`${name}: ${found.join('; ')}`)
+          socket.destroy()
+        }
       }
     }
-  }
-  t.equal(await rig.gateway.stop(), 0)
-})
+    t.equal(await rig.gateway.stop(), 0)
+  })
+
+  test(`a WebSocket that closes, breaks or cancels does the same over ${version}`, async (t) => {
+    const rig = await FaultRig.start(t, PHASES, { isHttp2 })
+    const ways: Readonly<Record<string, (socket: WebSocket) => void>> = {
+      close: (socket) => socket.close(),
+      RST: (socket) => socket.terminate(),
+      cancel: (socket) => socket.send('{"type":"cancel","id":"a"}'),
+    }
+    for (const [row, { name, sent }] of PHASES.entries()) {
+      if (sent < 1 || /marker/.test(name)) continue
+      for (const [way, leave] of Object.entries(ways)) {
+        const socket = new WebSocket(`${rig.gateway.origin.replace('http', 'ws')}/v1/ws`, ['sluice.v1'], {
+          headers: { authorization: `Bearer ${GATEWAY_KEY}` },
+        })
+        await once(socket, 'open')
+        const seen = asked({ rig, row })
+        rig.count()
+        const request = { model: `r${row}/m`, messages: [{ role: 'user', content: 'Hi' }] }
+        socket.send(JSON.stringify({ type: 'chat', id: 'a', request }))
+        if (/reading/.test(name)) socket.pause()
+        await seen
+        leave(socket)
+        await released(rig, row)
+        const found = await rig.complaints()
+        if (found.length > 0) t.fail(`${way} ${name}: ${found.join('; ')}`)
+        socket.terminate()
+      }
+    }
+    t.equal(await rig.gateway.stop(), 0)
+  })
+}
 
 /** Every connection that carried a request which was not answered whole is closed, within a second. */
 async function released(rig: FaultRig, row: number): Promise<void> {
@@ -124,33 +157,3 @@ async function released(rig: FaultRig, row: number): Promise<void> {
   const isStalling = PHASES[row]?.script.some((step) => 'stall' in step) === true
   if (isStalling) await upstream.until(() => upstream.closed >= upstream.requests.length, 1000)
 }
-
-test('a WebSocket that closes, breaks or cancels does the same', async (t) => {
-  const rig = await FaultRig.start(t, PHASES)
-  const ways: Readonly<Record<string, (socket: WebSocket) => void>> = {
-    close: (socket) => socket.close(),
-    RST: (socket) => socket.terminate(),
-    cancel: (socket) => socket.send('{"type":"cancel","id":"a"}'),
-  }
-  for (const [row, { name, sent }] of PHASES.entries()) {
-    if (sent < 1 || /marker/.test(name)) continue
-    for (const [way, leave] of Object.entries(ways)) {
-      const socket = new WebSocket(`${rig.gateway.origin.replace('http', 'ws')}/v1/ws`, ['sluice.v1'], {
-        headers: { authorization: `Bearer ${GATEWAY_KEY}` },
-      })
-      await once(socket, 'open')
-      const seen = asked({ rig, row })
-      rig.count()
-      const request = { model: `r${row}/m`, messages: [{ role: 'user', content: 'Hi' }] }
-      socket.send(JSON.stringify({ type: 'chat', id: 'a', request }))
-      if (/reading/.test(name)) socket.pause()
-      await seen
-      leave(socket)
-      await released(rig, row)
-      const found = await rig.complaints()
-      if (found.length > 0) t.fail(`${way} ${name}: ${found.join('; ')}`)
-      socket.terminate()
-    }
-  }
-  t.equal(await rig.gateway.stop(), 0)
-})

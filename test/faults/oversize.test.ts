@@ -63,11 +63,13 @@ const ROWS: readonly Row[] = [
   },
   {
     fault: 'a header that never ends',
+    isHttp1Only: true,
     script: answer({ send: 'HTTP/1.1 200 OK\r\nx-a: ' }, ...times(100, { send: Buffer.alloc(MEBIBYTE, 0x61) })),
     expect: { kind: 'early', status: 502 },
   },
   {
     fault: 'a chunk extension of 100 MB',
+    isHttp1Only: true,
     script: answer(HEAD, { send: '5;x=' }, ...times(100, { send: Buffer.alloc(MEBIBYTE, 0x61) }), { stall: true }),
     timeoutMs: 500,
     expect: { kind: 'early', status: 504 },
@@ -79,30 +81,33 @@ const ROUNDS = 3
 const MAX_PEAK_BYTES = 256 * MEBIBYTE
 const MAX_KEPT_BYTES = 4 * MEBIBYTE
 
-test('what is too large is refused or passed on within bounds, and memory stays flat', {
-  timeout: 240_000,
-}, async (t) => {
-  const rig = await FaultRig.start(t, ROWS, INSPECTED)
-  const { gateway } = rig
-  const before = await memoryOf(gateway)
-  let peakBytes = before.rssBytes
-  const timer = setInterval(() => {
-    peakBytes = Math.max(peakBytes, rssBytes(gateway.pid))
-  }, 10)
-  t.teardown(() => clearInterval(timer))
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [at, row] of ROWS.entries()) {
-      for (const way of round === 0 ? (row.ways ?? WAYS) : (['sse'] as const)) {
-        const seen = await rig.ask(way, at)
-        const found = [...mismatches(row.expect, way, seen), ...rig.judge(seen), ...(await rig.complaints())]
-        if (found.length > 0) t.fail(`${row.fault} as ${way}: ${found.join('; ')}`)
+for (const isHttp2 of [false, true]) {
+  test(`what is too large is refused or passed on within bounds over ${isHttp2 ? 'HTTP/2' : 'HTTP/1.1'}, and memory stays flat`, {
+    timeout: 240_000,
+  }, async (t) => {
+    const rows = ROWS.filter(({ isHttp1Only = false }) => !isHttp2 || !isHttp1Only)
+    const rig = await FaultRig.start(t, rows, { env: INSPECTED, isHttp2 })
+    const { gateway } = rig
+    const before = await memoryOf(gateway)
+    let peakBytes = before.rssBytes
+    const timer = setInterval(() => {
+      peakBytes = Math.max(peakBytes, rssBytes(gateway.pid))
+    }, 10)
+    t.teardown(() => clearInterval(timer))
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [at, row] of rows.entries()) {
+        for (const way of round === 0 ? (row.ways ?? WAYS) : (['sse'] as const)) {
+          const seen = await rig.ask(way, at)
+          const found = [...mismatches(row.expect, way, seen), ...rig.judge(seen), ...(await rig.complaints())]
+          if (found.length > 0) t.fail(`${row.fault} as ${way}: ${found.join('; ')}`)
+        }
       }
     }
-  }
-  clearInterval(timer)
-  const after = await memoryOf(gateway)
-  t.comment(`in use ${before.usedBytes} then ${after.usedBytes}; resident ${before.rssBytes}, at most ${peakBytes}`)
-  t.ok(after.usedBytes - before.usedBytes < MAX_KEPT_BYTES)
-  t.ok(peakBytes - before.rssBytes < MAX_PEAK_BYTES)
-  t.equal(await gateway.stop(), 0)
-})
+    clearInterval(timer)
+    const after = await memoryOf(gateway)
+    t.comment(`in use ${before.usedBytes} then ${after.usedBytes}; resident ${before.rssBytes}, at most ${peakBytes}`)
+    t.ok(after.usedBytes - before.usedBytes < MAX_KEPT_BYTES)
+    t.ok(peakBytes - before.rssBytes < MAX_PEAK_BYTES)
+    t.equal(await gateway.stop(), 0)
+  })
+}

@@ -52,30 +52,33 @@ async function addresses(t: Test): Promise<readonly (readonly [fault: string, ba
 /** The gateway trusts two certificates: what else is wrong with them must be seen all the same. */
 const ENVIRONMENT = { ...FAKE_DNS, NODE_EXTRA_CA_CERTS: join(TLS_FOLDER, 'trusted.pem') }
 
-test('an unreachable provider is detected within connectMs, and the fallback answers', async (t) => {
-  const faults = await addresses(t)
-  const rows = faults.map(
-    ([fault, baseUrl, status]): Row => ({
-      ...{ fault, script: [], timeoutMs: CONNECT_MS, baseUrl: () => baseUrl },
-      expect: { kind: 'early', status },
-    }),
-  )
-  const rig = await FaultRig.start(t, rows, ENVIRONMENT)
-  for (const [at, { fault, expect }] of rows.entries()) {
-    for (const way of WAYS) {
-      const askedAtMs = performance.now()
-      const seen = await rig.ask(way, at)
-      const tookMs = performance.now() - askedAtMs
-      const status = way === 'fallback' || way === 'websocket' ? 200 : 'status' in expect ? expect.status : 0
-      t.equal(seen.status, status, `${fault} as ${way}`)
-      t.equal(seen.error === null, way === 'fallback', `${fault} as ${way}`)
-      t.equal(seen.content, way === 'fallback' ? seen.canary : '', `${fault} as ${way}`)
-      t.ok(tookMs < CONNECT_MS + SLACK_MS, `${fault} as ${way} took ${Math.round(tookMs)} ms`)
-      t.same([...rig.judge(seen), ...(await rig.complaints())], [], `${fault} as ${way}`)
+for (const isHttp2 of [false, true]) {
+  const offered = isHttp2 ? 'HTTP/2' : 'HTTP/1.1'
+  test(`an unreachable provider is detected within connectMs, and the fallback answers, where ${offered} is offered`, async (t) => {
+    const faults = await addresses(t)
+    const rows = faults.map(
+      ([fault, baseUrl, status]): Row => ({
+        ...{ fault, script: [], timeoutMs: CONNECT_MS, baseUrl: () => baseUrl },
+        expect: { kind: 'early', status },
+      }),
+    )
+    const rig = await FaultRig.start(t, rows, { env: ENVIRONMENT, isHttp2 })
+    for (const [at, { fault, expect }] of rows.entries()) {
+      for (const way of WAYS) {
+        const askedAtMs = performance.now()
+        const seen = await rig.ask(way, at)
+        const tookMs = performance.now() - askedAtMs
+        const status = way === 'fallback' || way === 'websocket' ? 200 : 'status' in expect ? expect.status : 0
+        t.equal(seen.status, status, `${fault} as ${way}`)
+        t.equal(seen.error === null, way === 'fallback', `${fault} as ${way}`)
+        t.equal(seen.content, way === 'fallback' ? seen.canary : '', `${fault} as ${way}`)
+        t.ok(tookMs < CONNECT_MS + SLACK_MS, `${fault} as ${way} took ${Math.round(tookMs)} ms`)
+        t.same([...rig.judge(seen), ...(await rig.complaints())], [], `${fault} as ${way}`)
+      }
     }
-  }
-  t.equal(await rig.gateway.stop(), 0)
-})
+    t.equal(await rig.gateway.stop(), 0)
+  })
+}
 
 test('each way of being out of reach opens the breaker', async (t) => {
   const faults = await addresses(t)

@@ -5,10 +5,21 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'undici'
 import WebSocket from 'ws'
+import { Authority } from './certificates.js'
 import { type Running, startGateway, type Teardown } from './gateway.js'
 import { parsePage, type Sample } from './prometheus.js'
 import { scanPayloads } from './protocol-fixtures.js'
-import { answer, CANARY, chunk, LAST_CHUNK, type Script, ScriptedUpstream, streamHead } from './scripted-upstream.js'
+import { ScriptedHttp2Upstream } from './scripted-http2-upstream.js'
+import {
+  answer,
+  CANARY,
+  chunk,
+  type FaultUpstream,
+  LAST_CHUNK,
+  type Script,
+  ScriptedUpstream,
+  streamHead,
+} from './scripted-upstream.js'
 
 export type Way = 'json' | 'sse' | 'websocket' | 'fallback'
 export const WAYS: readonly Way[] = ['json', 'sse', 'websocket', 'fallback']
@@ -30,6 +41,15 @@ export type Row = {
   readonly timeoutMs?: number
   /** Instead of the script's own address. */
   readonly baseUrl?: (port: number) => string
+  /** HTTP/2 has nothing like it, or shows it in another way. */
+  readonly isHttp1Only?: true
+}
+
+export type FaultRigOptions = {
+  /** The gateway's environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Scripts are played over TLS and HTTP/2; a row with an address of its own as without it, with HTTP/2 offered. */
+  readonly isHttp2?: boolean
 }
 
 /** What a client got. */
@@ -60,41 +80,51 @@ export const SOUND: Script = answer(streamHead(), delta(CANARY), FINISH, DONE, L
 
 export class FaultRig {
   readonly gateway: Running
-  readonly #upstreams: readonly ScriptedUpstream[]
+  readonly #upstreams: readonly FaultUpstream[]
   readonly #pid: number
   readonly #secrets: readonly string[]
   /** Requests that must be in the gateway's count. */
   #asked = 0
   #resources: string | null = null
 
-  private constructor(gateway: Running, upstreams: readonly ScriptedUpstream[]) {
+  private constructor(gateway: Running, upstreams: readonly FaultUpstream[]) {
     this.gateway = gateway
     this.#upstreams = upstreams
     this.#pid = gateway.pid
     this.#secrets = [GATEWAY_KEY, UPSTREAM_KEY]
   }
 
-  /** Row `i` is the model `r<i>/m`, or `f<i>` with a sound fallback. `env`: the gateway's environment. */
+  /** Row `i` is the model `r<i>/m`, or `f<i>` with a sound fallback. */
   static async start(
     t: Teardown,
     rows: readonly Pick<Row, 'script' | 'baseUrl' | 'timeoutMs'>[],
-    env: Readonly<Record<string, string>> = {},
+    { env = {}, isHttp2 = false }: FaultRigOptions = {},
   ): Promise<FaultRig> {
+    const authority = isHttp2 ? new Authority(t) : null
+    const issued = authority?.issue('provider')
     const upstreams = await Promise.all(
-      [...rows.map(({ script }) => script), SOUND].map((one) => ScriptedUpstream.listen(one)),
+      [...rows, { script: SOUND }].map(({ script, baseUrl }: Pick<Row, 'script' | 'baseUrl'>) =>
+        issued === undefined || baseUrl !== undefined
+          ? ScriptedUpstream.listen(script)
+          : ScriptedHttp2Upstream.listen(script, issued),
+      ),
     )
     t.teardown(() => Promise.all(upstreams.map((upstream) => upstream.close())))
+    const http2 = isHttp2 ? { http2: 'auto' } : {}
+    const trust = authority === null ? {} : { tls: { caFile: authority.caFile } }
     const provider = (baseUrl: string, ms = TIMEOUT_MS) => ({
       protocol: 'openai-chat',
       baseUrl,
       apiKey: UPSTREAM_KEY,
+      ...http2,
       timeouts: { connectMs: ms, firstTokenMs: ms, betweenTokensMs: ms, totalMs: 3 * ms },
     })
-    const own = (port: number) => `http://127.0.0.1:${port}/v1`
-    const named = upstreams.map(({ port }, i) => [
-      `r${i}`,
-      provider((rows[i]?.baseUrl ?? own)(port), rows[i]?.timeoutMs),
-    ])
+    const own = (port: number) => `${isHttp2 ? 'https' : 'http'}://127.0.0.1:${port}/v1`
+    const named = upstreams.map(({ port }, i) => {
+      const { baseUrl, timeoutMs } = rows[i] ?? {}
+      const one = provider((baseUrl ?? own)(port), timeoutMs)
+      return [`r${i}`, baseUrl === undefined ? { ...one, ...trust } : one]
+    })
     const models = rows.map((_, i) => [`f${i}`, { targets: [{ provider: `r${i}`, model: 'm' }], fallbacks: ['sound'] }])
     const gateway = await startGateway(t, {
       env,
@@ -116,7 +146,7 @@ export class FaultRig {
   }
 
   /** The upstream of a row. */
-  upstream(row: number): ScriptedUpstream {
+  upstream(row: number): FaultUpstream {
     const upstream = this.#upstreams[row]
     if (upstream === undefined) throw new Error(`no row ${row}`)
     return upstream
