@@ -264,7 +264,7 @@ export type ProviderConfig = {
   readonly maxIdleConnections?: number | null
   /** Which requests may share a connection: all (`none`), those of one gateway key, or no two. Absent: `none`. */
   readonly isolation?: 'none' | 'key' | 'request'
-  /** Over TLS and without isolation; absent: `off`. */
+  /** Over TLS and without isolation; absent: `auto`. */
   readonly http2?: 'auto' | 'on' | 'off'
   /** URL of its proxy, which may contain credentials; absent or null for a direct connection. */
   readonly proxy?: string | null

@@ -55,6 +55,7 @@ const STALE_CODES: ReadonlySet<string> = new Set(['HTTP2_CLOSED', 'ECONNRESET', 
 const UNSEEN_CODES: ReadonlyMap<string, number> = new Map([
   ['HTTP2_REFUSED_STREAM', 2],
   ['HTTP2_GOAWAY', 10],
+  ['HTTP2_HTTP_1_1_REQUIRED', 2],
 ])
 /** Once more after a stale connection. */
 const STALE_SENDS = 2

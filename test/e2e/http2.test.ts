@@ -1,4 +1,4 @@
-// A provider over HTTP/2, seen by clients of a whole gateway: many streams on few connections, each with its own words, and each way in
+// A provider over HTTP/2, as it is by default, seen by clients of a whole gateway: many streams on few connections, each with its own words, and each way in
 // which a connection may end told as what it is.
 import { once } from 'node:events'
 import { constants, type Http2ServerResponse } from 'node:http2'
@@ -23,7 +23,7 @@ type Got = { readonly id: string; readonly status: number; readonly text: string
 
 async function prepare(t: Teardown, server?: object): Promise<Rig> {
   const upstream = await Http2Upstream.listen(t)
-  const provider = { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1`, apiKey: 'sk-up', http2: 'auto' }
+  const provider = { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1`, apiKey: 'sk-up' }
   const config = {
     keys: [{ name: 'app', key: KEY }],
     providers: { up: { ...provider, tls: { caFile: upstream.caFile } } },

@@ -214,6 +214,7 @@ test('only a closed connection is stale, not bad grammar or a timeout', (t) => {
   for (const mayBeStale of [true, false]) {
     t.equal(sendsAfter(coded('HTTP2_REFUSED_STREAM'), mayBeStale), 2)
     t.equal(sendsAfter(coded('HTTP2_GOAWAY'), mayBeStale), 10)
+    t.equal(sendsAfter(coded('HTTP2_HTTP_1_1_REQUIRED'), mayBeStale), 2)
   }
   t.end()
 })

@@ -143,9 +143,9 @@ export const ProviderEntry = section('One provider.', {
       'Which requests may share a connection: none for all of them, key for those of one gateway key, request for no two.',
   }),
   http2: Type.Enum(['auto', 'on', 'off'], {
-    default: 'off',
+    default: 'auto',
     description:
-      'HTTP/2 to a provider over TLS: auto where the provider agrees to it, on for it alone, off for HTTP/1.1. Connections are shared, so it needs isolation none.',
+      'HTTP/2 to a provider over TLS: auto where the provider agrees to it, on for it alone, off for HTTP/1.1. Connections are shared, up to 32 streams each, so it needs isolation none.',
   }),
 })
 

@@ -175,7 +175,7 @@ export class Pools {
 type Opening = { readonly url: URL; readonly proxy: UpstreamProxy | null; readonly onConnect: () => void }
 
 /** Isolation is of connections, so it needs one for each request. */
-function maySpeakHttp2({ http2 = 'off', isolation = 'none' }: ProviderConfig, { protocol }: URL): boolean {
+function maySpeakHttp2({ http2 = 'auto', isolation = 'none' }: ProviderConfig, { protocol }: URL): boolean {
   return http2 !== 'off' && isolation === 'none' && protocol === 'https:'
 }
 

@@ -11,6 +11,9 @@ export const GOAWAY = 'HTTP2_GOAWAY'
 /** The connection has gone, or a reset named no error. */
 export const CLOSED = 'HTTP2_CLOSED'
 
+/** The server takes the request over HTTP/1.1 alone (RFC 9113 7). */
+export const HTTP1_REQUIRED = 'HTTP2_HTTP_1_1_REQUIRED'
+
 /** `code`: `HTTP2_` and the name of RFC 9113 7. */
 export class Http2Error extends Error {
   readonly code: string

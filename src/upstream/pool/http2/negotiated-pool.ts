@@ -1,18 +1,19 @@
 // Connections to a provider that may speak HTTP/2: the first connection shows what was agreed on by ALPN, and requests wait for it.
-// From then on they go to the one pool or the other. Where a later connection agrees on HTTP/1.1, the choice falls back to that.
+// From then on they go to the one pool or the other. Where a later connection agrees on HTTP/1.1, or a request is refused over HTTP/2
+// alone (HTTP_1_1_REQUIRED), the choice falls back to that.
 import { type Socket } from 'node:net'
 import { type Dispatcher, errors } from 'undici'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from '../upstream-pool.js'
 import { Http2Error, NOT_OFFERED } from './http2-error.js'
 import { SessionPool, type SessionPoolOptions } from './session-pool.js'
 
-export type NegotiatedPoolOptions = Omit<SessionPoolOptions, 'connect'> & {
+export type NegotiatedPoolOptions = Omit<SessionPoolOptions, 'connect' | 'onHttp1Required'> & {
   /** Offers both; HTTP/1.1 alone where `isRequired` is false. */
   readonly connect: SessionPoolOptions['connect']
   /** `on`: a provider that does not speak it fails. */
   readonly isRequired: boolean
-  /** The pool for HTTP/1.1, made when it is needed, with the connection that agreed on it. */
-  readonly openHttp1: (ready: Socket) => UpstreamPool
+  /** The pool for HTTP/1.1, made when it is needed; `ready`: the connection that agreed on it. */
+  readonly openHttp1: (ready: Socket | null) => UpstreamPool
 }
 
 export class NegotiatedPool implements UpstreamPool {
@@ -29,7 +30,13 @@ export class NegotiatedPool implements UpstreamPool {
 
   constructor(origin: string, options: NegotiatedPoolOptions) {
     this.#options = options
-    this.#sessions = new SessionPool(origin, { ...options, connect: (callback) => this.#connect(callback) })
+    this.#sessions = new SessionPool(origin, {
+      ...options,
+      connect: (callback) => this.#connect(callback),
+      onHttp1Required: () => {
+        if (!options.isRequired) this.#fallBack(null)
+      },
+    })
   }
 
   get busy(): number {
@@ -104,9 +111,9 @@ export class NegotiatedPool implements UpstreamPool {
     })
   }
 
-  #fallBack(socket: Socket): void {
+  #fallBack(socket: Socket | null): void {
     if (this.#http1 === null) this.#http1 = this.#options.openHttp1(socket)
-    else socket.destroy()
+    else socket?.destroy()
     const http1 = this.#http1
     this.#chosen = http1
     for (const [handler, options] of this.#sessions.takeWaiting()) if (!handler.isOver) http1.dispatch(options, handler)

@@ -22,6 +22,8 @@ export type SessionPoolOptions = {
   readonly connect: (callback: (error: Error | null, socket: Socket | null) => void) => void
   /** A connection was just made; its first request goes out in the same tick. */
   readonly onConnect: () => void
+  /** The server takes a request over HTTP/1.1 alone; called before that request is told. */
+  readonly onHttp1Required?: () => void
   /** For tests. */
   readonly lookEveryMs?: number
 }
@@ -107,6 +109,7 @@ export class SessionPool implements UpstreamPool {
         onReady: (one) => this.#onReady(one),
         onRoom: (one) => this.#onRoom(one),
         onLeaving: (one) => this.#onLeaving(one),
+        onHttp1Required: () => this.#options.onHttp1Required?.(),
         onClosed: (one, error) => this.#onClosed(one, error),
       },
       ...(lookEveryMs === undefined ? {} : { lookEveryMs }),

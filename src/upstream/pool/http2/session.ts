@@ -15,6 +15,8 @@ export type SessionEvents = {
   onRoom(session: Session): void
   /** It takes no more streams: a GOAWAY, or its end. Called once. */
   onLeaving(session: Session): void
+  /** Its server takes a request over HTTP/1.1 alone, and has not looked at it. */
+  onHttp1Required(): void
   /** It has ended, and so have its streams. `error`: of one that was never ready; null if there was none. */
   onClosed(session: Session, error: Error | null): void
 }
@@ -169,6 +171,10 @@ export class Session implements StreamOwner {
   endOf({ id = 0, rstCode = 0 }: ClientHttp2Stream, error: Error | null): Error {
     if (id > this.#lastStream) return new Http2Error(GOAWAY, error ?? undefined)
     return endingError(error, this.#session.destroyed ? this.#goawayCode : rstCode)
+  }
+
+  requireHttp1(): void {
+    this.#options.events.onHttp1Required()
   }
 
   /** Takes no more requests, and ends when its streams have. */

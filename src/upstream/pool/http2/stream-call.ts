@@ -11,12 +11,15 @@ import {
 } from 'node:http2'
 import { type Dispatcher, errors } from 'undici'
 import { type PooledHandler } from '../upstream-pool.js'
+import { HTTP1_REQUIRED } from './http2-error.js'
 
 /** The connection of a stream, as far as the stream needs it. */
 export type StreamOwner = {
   readonly maxHeaderBytes: number
   /** Why a stream of it ended before its answer did. */
   endOf(stream: ClientHttp2Stream, error: Error | null): Error
+  /** A request was refused that HTTP/1.1 would serve. */
+  requireHttp1(): void
   /** Its place is free again. */
   release(): void
 }
@@ -35,6 +38,7 @@ export class StreamCall implements Dispatcher.DispatchController {
   readonly #owner: StreamOwner
   #stream: ClientHttp2Stream | null = null
   #isOver = false
+  #hasAnswer = false
   /** The other side has ended the stream, and not by a reset, after which Node ends it as well. */
   #isWhole = false
   aborted = false
@@ -101,6 +105,7 @@ export class StreamCall implements Dispatcher.DispatchController {
 
   #begin({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.#isOver) return
+    this.#hasAnswer = true
     this.#handler.onResponseStarted?.()
     if (bytesOf(headers) <= this.#owner.maxHeaderBytes) this.#handler.onResponseStart?.(this, status, headers)
     else {
@@ -124,7 +129,9 @@ export class StreamCall implements Dispatcher.DispatchController {
     const stream = this.#stream
     if (this.#isOver || stream === null) return
     this.#isOver = true
-    this.#handler.onResponseError(this, this.#owner.endOf(stream, error))
+    const end = this.#owner.endOf(stream, error)
+    if (!this.#hasAnswer && 'code' in end && end.code === HTTP1_REQUIRED) this.#owner.requireHttp1()
+    this.#handler.onResponseError(this, end)
   }
 }
 

@@ -10,6 +10,7 @@ import { type UpstreamPool } from '../../../../src/upstream/pool/upstream-pool.j
 import { type Http2Rig, holdStreams, startRig } from '../../../helpers/http2-rig.js'
 import { Http2Upstream } from '../../../helpers/http2-upstream.js'
 
+const [H1, H2] = ['1.1 POST /chat', '2.0 POST /chat']
 const END = ['head 200', 'bytes', 'end']
 const CUT = ['head 200', 'bytes', 'error upstream_cut']
 
@@ -165,6 +166,22 @@ test('where a later connection agrees on HTTP/1.1, what waits for it goes there,
   t.same(dispatched, ['/second', '/third'])
   await closing
   t.equal(closed, 1, 'and the closing of the pool waits for it')
+})
+
+test('a request that the server takes over HTTP/1.1 alone is sent by that, as all after it; with on it fails', async (t) => {
+  for (const http2 of ['auto', 'on'] as const) {
+    const rig = await startRig(t, {}, { http2 })
+    rig.server.answer = (response, request) => {
+      if (request.httpVersion === '2.0') response.stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED)
+      else response.end('ok')
+    }
+    for (let i = 0; i < 2; i++) {
+      const { body, error } = await rig.ask().done()
+      if (http2 === 'auto') t.equal(body, 'ok', error?.message ?? '')
+      else t.equal(error?.message, 'The provider could not be reached (HTTP2_HTTP_1_1_REQUIRED).')
+    }
+    t.same(rig.server.requests, http2 === 'auto' ? [H2, H1, H1] : [H2, H2, H2, H2])
+  }
 })
 
 test('with a limit of connections further requests wait, and one that is aborted meanwhile is never sent', async (t) => {
