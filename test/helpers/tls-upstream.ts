@@ -15,6 +15,8 @@ export class TlsUpstream {
   readonly serverNames: (string | false)[] = []
   /** Names of the headers of each request, in small letters. */
   readonly heads: string[] = []
+  /** Whether each connection has resumed the TLS session of an earlier one. */
+  readonly resumed: boolean[] = []
   /** Subjects of the certificates that clients showed. */
   readonly clients: (string | string[] | undefined)[] = []
 
@@ -41,6 +43,7 @@ export class TlsUpstream {
     })
     this.#server.on('secureConnection', (socket: TLSSocket) => {
       this.serverNames.push((socket as TLSSocket & { servername?: string | false }).servername ?? false)
+      this.resumed.push(socket.isSessionReused())
       const { subject } = socket.getPeerCertificate()
       this.clients.push(subject?.CN)
     })

@@ -1,6 +1,7 @@
 // Opens the connections of one provider: directly or through its proxy, with TLS that is always verified, against its own CA and
 // server name if configured. undici requests a socket and gets one that its parser can take over.
 import { type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { buildConnector, errors } from 'undici'
 import { type ProviderConfig, type Timeouts } from '../../config/types.js'
 import { connectProxy, openTunnel, ProxyError, type UpstreamProxy } from '../proxy.js'
@@ -52,8 +53,24 @@ function handOver(socket: Socket, callback: Callback): void {
 function reacher({ provider, proxy, extra }: ConnectorOptions, own: buildConnector.BuildOptions): Connect {
   const timeout = provider.timeouts.connectMs
   const always = { ...EAGER_READS, timeout, rejectUnauthorized: true }
-  const connect = buildConnector({ ...extra, ...tlsOptions(provider), ...own, ...always })
+  const connect = keepingSession(buildConnector({ ...extra, ...tlsOptions(provider), ...own, ...always }))
   return proxy === null ? connect : throughProxy(connect, proxy, timeout)
+}
+
+/**
+ * undici holds the TLS session of a host for the next connection, but weakly: the next collection of garbage takes it, and with it the
+ * shorter handshake. The last one is held here.
+ */
+function keepingSession(connect: Connect): Connect {
+  const kept: { session: Buffer | null } = { session: null }
+  const keep = (session: Buffer): void => {
+    kept.session = session
+  }
+  return (options, callback) => {
+    // undici returns the socket, which its types do not say. What is held is never read: that it is there is enough.
+    const socket: unknown = connect(options, callback)
+    if (socket instanceof TLSSocket) socket.on('session', keep)
+  }
 }
 
 function tlsOptions({ tls = null }: Pick<ProviderConfig, 'tls'>): buildConnector.BuildOptions {

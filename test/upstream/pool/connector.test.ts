@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { type ProviderTls } from '../../../src/config/types.js'
 import { Authority } from '../../helpers/certificates.js'
+import { collectAll } from '../../helpers/kept.js'
 import { testProvider } from '../../helpers/targets.js'
 import { TlsUpstream } from '../../helpers/tls-upstream.js'
 import { probe, testUpstream } from '../../helpers/upstream-probe.js'
@@ -59,4 +60,18 @@ test('a provider that wants a certificate gets the configured one', async (t) =>
     /^upstream_(unreachable|cut)$/,
   )
   t.same(upstream.clients, ['gateway'], 'and nobody else was let in')
+})
+
+test('a further connection resumes the TLS session of an earlier one, whatever garbage was collected meanwhile', async (t) => {
+  const authority = new Authority(t)
+  const server = await TlsUpstream.listen(t, authority.issue('up'))
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => pools.close(0))
+  // A connection for each request.
+  const provider = testProvider(server.origin, { tls: { ...PLAIN, ca: authority.ca }, isolation: 'request' })
+  for (let i = 0; i < 3; i++) {
+    t.match((await probe(upstream, provider, { request: { isStream: false } }).done()).body, /whole/)
+    collectAll()
+  }
+  t.same(server.resumed, [false, true, true])
 })
