@@ -58,6 +58,14 @@ export type HeldCommand =
     }
   | { readonly watchMs: number }
 
+/** What the front that speaks TLS prints of its connections. */
+export type FrontReport = {
+  readonly open: number
+  /** Since its start, and how many of them resumed a TLS session. */
+  readonly made: number
+  readonly resumed: number
+}
+
 export type HeldReport = {
   readonly held: number
   /** Ended or cut since the start. */

@@ -1,12 +1,15 @@
 // TLS in front of an upstream, as providers have it: HTTP/2 and HTTP/1.1, by ALPN, with a certificate of its own. What it costs is not
-// the contenders'. Run: node dist/bench/tls-front.js UPSTREAM_ORIGIN; prints its port and the file of its certificate.
+// the contenders'. Run: node dist/bench/tls-front.js UPSTREAM_ORIGIN; prints its port and the file of its certificate, then for each
+// line that it is sent its connections (FrontReport).
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { type Dispatcher, Pool } from 'undici'
+import { type FrontReport } from './stats.js'
 
 const origin = process.argv[2] ?? 'http://127.0.0.1:4000'
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-tls-'))
@@ -66,6 +69,16 @@ function serve(request: Http2ServerRequest, response: Http2ServerResponse): void
 
 const server = createSecureServer({ allowHTTP1: true, key: readFileSync(keyFile), cert: readFileSync(certFile) }, serve)
 server.on('connection', (socket) => socket.setNoDelay(true))
+const report: { -readonly [name in keyof FrontReport]: FrontReport[name] } = { open: 0, made: 0, resumed: 0 }
+server.on('secureConnection', (socket) => {
+  report.open += 1
+  report.made += 1
+  if (socket.isSessionReused()) report.resumed += 1
+  socket.on('close', () => {
+    report.open -= 1
+  })
+})
+createInterface({ input: process.stdin }).on('line', () => process.stdout.write(`${JSON.stringify(report)}\n`))
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo
   process.stdout.write(`${JSON.stringify({ origin: `https://127.0.0.1:${port}`, certFile })}\n`)
