@@ -43,6 +43,8 @@ export class ScriptedHttp2Upstream implements FaultUpstream {
   readonly script: Script
   readonly requests: SeenRequest[] = []
   port = 0
+  /** Its first word comes when it has a request. */
+  isLate = false
   accepted = 0
   /** Requests whose stream the client has reset, or whose connection has gone. */
   closed = 0
@@ -55,8 +57,9 @@ export class ScriptedHttp2Upstream implements FaultUpstream {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
   }
 
-  static async listen(script: Script, issued: Issued): Promise<ScriptedHttp2Upstream> {
+  static async listen(script: Script, issued: Issued, isLate = false): Promise<ScriptedHttp2Upstream> {
     const upstream = new ScriptedHttp2Upstream(script, issued)
+    upstream.isLate = isLate
     upstream.#server.listen(0, '127.0.0.1')
     await once(upstream.#server, 'listening')
     upstream.port = (upstream.#server.address() as AddressInfo).port
@@ -87,7 +90,7 @@ export class ScriptedHttp2Upstream implements FaultUpstream {
     this.#sockets.add(raw)
     const secure = new TLSSocket(raw, { isServer: true, secureContext: this.#context, ALPNProtocols: ['h2'] })
     const connection = new Connection(
-      { raw, secure, script: this.script, number: this.accepted },
+      { raw, secure, script: this.script, number: this.accepted, isLate: this.isLate },
       {
         onRequest: (request) => {
           this.requests.push(request)
@@ -117,7 +120,13 @@ export class ScriptedHttp2Upstream implements FaultUpstream {
 }
 
 type Ends = { readonly onRequest: (request: SeenRequest) => void; readonly onGone: (rstCode: number | null) => void }
-type Wires = { readonly raw: Socket; readonly secure: TLSSocket; readonly script: Script; readonly number: number }
+type Wires = {
+  readonly raw: Socket
+  readonly secure: TLSSocket
+  readonly script: Script
+  readonly number: number
+  readonly isLate: boolean
+}
 
 class Connection {
   readonly #wires: Wires
@@ -126,6 +135,8 @@ class Connection {
   readonly #streams = new Map<number, Stream>()
   #initialWindow = INITIAL_WINDOW
   #wake: Array<() => void> = []
+  #isGreeted = false
+  #owesAck = false
   window = INITIAL_WINDOW
   isGone = false
 
@@ -141,12 +152,19 @@ class Connection {
       void this.#play(new Stream(1, 0))
       return
     }
-    secure.write(settingsOf([[INITIAL_WINDOW_SETTING, WIDEST_WINDOW]]))
-    secure.write(frameOf(WINDOW_UPDATE, 0, 0, words(WIDEST_WINDOW - INITIAL_WINDOW)))
+    if (!this.#wires.isLate) this.#greet()
     secure.on('end', () => secure.end())
     secure.on('data', (bytes: Buffer) => {
       for (const frame of this.#reader.push(bytes)) this.#take(frame)
     })
+  }
+
+  #greet(): void {
+    const { secure } = this.#wires
+    this.#isGreeted = true
+    secure.write(settingsOf([[INITIAL_WINDOW_SETTING, WIDEST_WINDOW]]))
+    secure.write(frameOf(WINDOW_UPDATE, 0, 0, words(WIDEST_WINDOW - INITIAL_WINDOW)))
+    if (this.#owesAck) secure.write(frameOf(SETTINGS, ACK, 0))
   }
 
   end(): void {
@@ -162,7 +180,9 @@ class Connection {
         if (frame.payload.readUInt16BE(at) === INITIAL_WINDOW_SETTING)
           this.#initialWindow = frame.payload.readUInt32BE(at + 2)
       }
-      secure.write(frameOf(SETTINGS, ACK, 0))
+      // The first frame of a server is its own SETTINGS.
+      if (this.#isGreeted) secure.write(frameOf(SETTINGS, ACK, 0))
+      else this.#owesAck = true
     } else if (frame.type === PING && (frame.flags & ACK) === 0) secure.write(frameOf(PING, ACK, 0, frame.payload))
     else if (frame.type === WINDOW_UPDATE) this.#widen(frame)
     else if (frame.type === RST_STREAM) {
@@ -189,6 +209,7 @@ class Connection {
     }
     if (frame.type === DATA) stream.body.push(frame.payload)
     if ((frame.flags & END_STREAM) === 0) return
+    if (!this.#isGreeted) this.#greet()
     const body = Buffer.concat(stream.body)
     stream.canary = canaryOf(body.toString('latin1'))
     this.#ends.onRequest({ head: '', body, connection: this.#wires.number })

@@ -8,7 +8,7 @@ import { type Socket } from 'node:net'
 import { type Dispatcher, errors } from 'undici'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from '../upstream-pool.js'
 import { CLOSED, Http2Error, NO_STREAMS } from './http2-error.js'
-import { MAX_STREAMS, Session } from './session.js'
+import { EARLY_STREAMS, MAX_STREAMS, Session } from './session.js'
 import { type RequestParts } from './stream-call.js'
 
 export type SessionPoolOptions = {
@@ -46,6 +46,8 @@ export class SessionPool implements UpstreamPool {
   #repeats = 0
   /** How many of those that are sent again a new session gets. */
   #batch = MAX_STREAMS
+  /** What a new session takes before its server has said what it allows: no more than the last one. */
+  #early = EARLY_STREAMS
   #isClosed = false
   #isDestroyed = false
 
@@ -105,6 +107,7 @@ export class SessionPool implements UpstreamPool {
       keepAliveMs,
       maxHeaderBytes,
       settingsMs,
+      earlyStreams: this.#early,
       events: {
         onReady: (one) => this.#onReady(one),
         onRoom: (one) => this.#onRoom(one),
@@ -116,6 +119,8 @@ export class SessionPool implements UpstreamPool {
     })
     this.#sessions.add(session)
     this.#opening += 1
+    this.#options.onConnect()
+    this.#serveFirst(session)
   }
 
   async close(): Promise<void> {
@@ -201,13 +206,18 @@ export class SessionPool implements UpstreamPool {
 
   #onReady(session: Session): void {
     this.#opening -= 1
-    this.#options.onConnect()
+    this.#early = Math.min(EARLY_STREAMS, session.limit)
     // Further connections would be the same.
-    if (!session.hasRoom) this.#failWaiting(new Http2Error(NO_STREAMS), MAX_STREAMS)
-    else {
-      this.#setFree(session)
-      this.#serveWaiting(this.#again, this.#batch)
-    }
+    if (session.limit === 0) this.#failWaiting(new Http2Error(NO_STREAMS), MAX_STREAMS)
+    else this.#serveFirst(session)
+  }
+
+  /** A new one takes those first that are sent again. */
+  #serveFirst(session: Session): void {
+    if (!session.hasRoom) return
+    this.#setFree(session)
+    this.#serveWaiting(this.#again, Math.max(this.#batch - session.streams, 0))
+    this.#serveWaiting(this.#waiting, this.#waiting.size)
   }
 
   #onRoom(session: Session): void {

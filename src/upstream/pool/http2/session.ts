@@ -9,7 +9,7 @@ import { endingError, GOAWAY, Http2Error, NO_PONG } from './http2-error.js'
 import { type RequestParts, StreamCall, type StreamOwner } from './stream-call.js'
 
 export type SessionEvents = {
-  /** Its server has said what it allows. Called once, before any other. */
+  /** Its server has said what it allows. Called once. */
   onReady(session: Session): void
   /** Whether it takes more streams has changed, or it no longer has any. */
   onRoom(session: Session): void
@@ -28,13 +28,20 @@ export type SessionOptions = {
   readonly keepAliveMs: number
   /** How long its server may take to say what it allows. */
   readonly settingsMs: number
+  /** Streams that it takes before that. */
+  readonly earlyStreams: number
   readonly events: SessionEvents
   /** For tests. */
   readonly lookEveryMs?: number
 }
 
-/** Streams of a session; a server may allow fewer, and what it allows is waited for: beyond that, a stream would stand in a queue. */
+/** Streams of a session; a server may allow fewer. Beyond that a stream would stand in a queue. */
 export const MAX_STREAMS = 32
+/**
+ * Before the server has said what it allows, which takes a round trip: RFC 9113 6.5.2 recommends 100 at least, and what is too much is
+ * refused unseen.
+ */
+export const EARLY_STREAMS = 8
 /** A stream that nobody could stall: what is read is always taken. */
 const STREAM_WINDOW_BYTES = 1024 * 1024
 const SESSION_WINDOW_BYTES = 16 * 1024 * 1024
@@ -123,10 +130,15 @@ export class Session implements StreamOwner {
   }
 
   get hasRoom(): boolean {
-    if (this.#isLeaving || this.#isAsked || !this.isReady || this.#session.closed || this.#session.destroyed)
-      return false
+    if (this.#isLeaving || this.#isAsked || this.#session.closed || this.#session.destroyed) return false
+    return this.streams < this.limit
+  }
+
+  /** Streams that it takes at once. */
+  get limit(): number {
+    if (!this.isReady) return this.#options.earlyStreams
     const { maxConcurrentStreams = MAX_STREAMS } = this.#session.remoteSettings
-    return this.streams < Math.min(MAX_STREAMS, maxConcurrentStreams)
+    return Math.min(MAX_STREAMS, maxConcurrentStreams)
   }
 
   /** False: it takes no more requests, and nothing was sent. A request that cannot be said in HTTP/2 fails. */

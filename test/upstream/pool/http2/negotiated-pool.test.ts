@@ -64,7 +64,7 @@ test('off, and with isolation, HTTP/2 is not offered', async (t) => {
 
 test('a server that agrees to HTTP/2 and does not speak it fails the requests that wait, each once', async (t) => {
   const rig = await startRig(t)
-  rig.server.onSocket = (socket) => setImmediate(() => socket.destroy())
+  rig.server.onSocket = (socket) => void socket.destroy()
   const failed = await Promise.all([rig.ask().done(), rig.ask().done()])
   for (const { events, error } of failed) t.same(events, ['error upstream_unreachable'], error?.message ?? '')
   rig.server.onSocket = () => undefined

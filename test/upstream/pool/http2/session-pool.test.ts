@@ -5,9 +5,13 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { test } from 'tap'
 import { SessionPool, type SessionPoolOptions } from '../../../../src/upstream/pool/http2/session-pool.js'
 import { type PooledHandler } from '../../../../src/upstream/pool/upstream-pool.js'
+import { Authority } from '../../../helpers/certificates.js'
 import { frameOf, GOAWAY, words } from '../../../helpers/http2-frames.js'
 import { startRig, startScriptedRig } from '../../../helpers/http2-rig.js'
 import { Http2Upstream } from '../../../helpers/http2-upstream.js'
+import { ScriptedHttp2Upstream } from '../../../helpers/scripted-http2-upstream.js'
+import { testProvider } from '../../../helpers/targets.js'
+import { probe, testUpstream } from '../../../helpers/upstream-probe.js'
 
 function poolOf(origin: string, connect: SessionPoolOptions['connect'], more: Partial<SessionPoolOptions> = {}) {
   const limits = { maxConnections: null, keepAliveMs: 60_000, maxHeaderBytes: 32_768, settingsMs: 5_000 }
@@ -150,4 +154,20 @@ test('a connection that its server gives up and never closes is closed, and hold
   t.equal(rig.server.sessions.length, 2)
   while (rig.pools.stats(rig.provider).open > 1) await new Promise((resolve) => setTimeout(resolve, 10))
   await rig.pools.close(0)
+})
+
+test('a new connection is sent requests before its server has said a word, and no more than a few', async (t) => {
+  const authority = new Authority(t)
+  const whole = [{ wait: 'request' }, { send: 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok' }] as const
+  const server = await ScriptedHttp2Upstream.listen(whole, authority.issue('late'), true)
+  t.teardown(() => server.close())
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => pools.close(0))
+  const tls = { ca: authority.ca, cert: null, key: null, serverName: null }
+  const provider = testProvider(`https://127.0.0.1:${server.port}`, { tls, http2: 'on' })
+  const probes = Array.from({ length: 20 }, () => probe(upstream, provider))
+  // The server waits for a first request, and was not told of more than the early ones when it spoke.
+  const served = await Promise.all(probes.map((one) => one.done()))
+  for (const { body, call } of served) t.same([body, call?.attempts], ['ok', 1])
+  t.equal(server.accepted, 1)
 })
