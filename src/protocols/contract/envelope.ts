@@ -85,7 +85,7 @@ export function packTask(task: CodecTask): Envelope {
 }
 
 /** All that a worker needs to know of what was read: that the rest is still to be checked. */
-const SKIMMED: RequestHead = Object.freeze({ json: Object.freeze({}), textLengths: 0 })
+const SKIMMED: RequestHead = Object.freeze({ json: Object.freeze({}), shortTexts: [] })
 
 /** Worker's side. Never throws: what the codec throws is returned as plain error data. */
 export function answerTask(codec: Codec, envelope: Envelope): Envelope {

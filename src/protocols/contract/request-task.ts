@@ -60,5 +60,5 @@ export type RequestHead = {
   /** All members, a stand-in for each one of the bulk. */
   readonly json: JsonObject
   /** @see BodyShape */
-  readonly textLengths: number
+  readonly shortTexts: readonly number[]
 }

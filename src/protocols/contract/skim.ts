@@ -8,7 +8,7 @@
 import { estimateInputTokens, isImageBeginning } from '../../model/estimate.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { readTier } from '../../model/usage.js'
-import { type BodyShape, LONG_TEXT_BYTES, scanBody } from '../../wire/body/body-scan.js'
+import { type BodyShape, LONG_TEXT_BYTES, mayContainText, scanBody } from '../../wire/body/body-scan.js'
 import { containsText } from '../../wire/body/find-text.js'
 import { type Member, splicePieces } from '../../wire/body/members.js'
 import { asBuffer } from '../../wire/json.js'
@@ -46,7 +46,7 @@ export function skimBody(surface: Surface, body: Uint8Array<ArrayBuffer>): Decod
   const facts = factsOf(surface, json)
   const estimatedTokens = estimateTokens(bytes, shape)
   const selector = findSelector(json)
-  const head = { json, textLengths: shape.textLengths }
+  const head = { json, shortTexts: shape.shortTexts }
   return selector === null
     ? { facts, members, estimatedTokens, json: null, head }
     : { facts, members, estimatedTokens, selector, json: null, head }
@@ -121,8 +121,7 @@ export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): 
   if (facts.endpoint !== undefined) return passEndpoint(surface, dialect, task)
   if (head === null || wireOf(surface) !== target.protocol || facts.stream !== upstreamStream) return null
   const bytes = asBuffer(body)
-  // The length alone rules most names out.
-  const mentions = (name: string) => ((head.textLengths >>> name.length) & 1) === 1 && containsText(bytes, `"${name}"`)
+  const mentions = (name: string) => mayContainText(head, name) && containsText(bytes, `"${name}"`)
   if (dialect.editsBulk?.(head.json, target, mentions) === true) return null
   const { edits, dropped } = editWithin(dialect, task, head.json)
   const path = dialect.path(target, upstreamStream)

@@ -30,14 +30,35 @@ export type BodyShape = {
   readonly members: readonly Member[]
   /** Start and end of each string value of LONG_TEXT_BYTES or more, with its quotes, in order. */
   readonly longTexts: readonly number[]
-  /** Bit n is set if some string, name or value, has n bytes between its quotes: 0 to 30; longer ones set bit 31. */
-  readonly textLengths: number
+  /** What mayContainText looks at. */
+  readonly shortTexts: readonly number[]
   /** A letter or underscore is written as an escape somewhere, so a search for a name in the bytes could miss it. */
   readonly escapesLetters: boolean
 }
 
 /** Shorter strings are not reported. */
 export const LONG_TEXT_BYTES = 1024
+
+/** Of the strings that `shortTexts` knows. */
+const MAX_SHORT_TEXT = 31
+/** A body has a hundred different short strings; 2048 bits tell nearly all names apart from them. */
+const SHORT_TEXT_WORDS = 64
+
+/** The bit of a string, by its length, its first and its last byte: what is at hand where the scan finds its end. */
+function bitOf(length: number, first: number, last: number): number {
+  return Math.imul(length * 961 + first * 31 + last, HASH) >>> HASH_SHIFT
+}
+
+/** Knuth's multiplier; its upper eleven bits are used. */
+const HASH = 0x9e3779b1 | 0
+const HASH_SHIFT = 32 - Math.log2(SHORT_TEXT_WORDS * 32)
+
+/** False if no string of the body, name or value, is this plain ASCII text; true if one may be. */
+export function mayContainText({ shortTexts }: Pick<BodyShape, 'shortTexts'>, text: string): boolean {
+  if (text.length === 0 || text.length > MAX_SHORT_TEXT) return true
+  const bit = bitOf(text.length, text.charCodeAt(0), text.charCodeAt(text.length - 1))
+  return (((shortTexts[bit >> 5] ?? 0) >>> (bit & 31)) & 1) === 1
+}
 
 /** Null for a body that parseRequestBody rejects (it says why), and for one of more members than a request may have. */
 export function scanBody(body: Uint8Array): BodyShape | null {
@@ -50,7 +71,8 @@ export function scanBody(body: Uint8Array): BodyShape | null {
 class BodyScan implements BodyShape {
   readonly members: Member[] = []
   readonly longTexts: number[] = []
-  textLengths = 0
+  /** Plain numbers: it may go to another thread in a message. */
+  readonly shortTexts: number[] = new Array<number>(SHORT_TEXT_WORDS).fill(0)
   escapesLetters = false
   readonly #bytes: Buffer
   readonly #view: DataView
@@ -162,7 +184,11 @@ class BodyScan implements BodyShape {
       }
       const byte = bytes[at]
       if (byte === QUOTE) {
-        this.textLengths |= 1 << Math.min(at - start - 1, MAX_TEXT_LENGTH)
+        const length = at - start - 1
+        if (length <= MAX_SHORT_TEXT) {
+          const bit = bitOf(length, bytes[start + 1] ?? 0, bytes[at - 1] ?? 0)
+          this.shortTexts[bit >> 5] = (this.shortTexts[bit >> 5] ?? 0) | (1 << (bit & 31))
+        }
         return at + 1
       }
       if (byte === BACKSLASH) {
@@ -183,8 +209,6 @@ class BodyScan implements BodyShape {
   }
 }
 
-/** Of those that are told apart. */
-const MAX_TEXT_LENGTH = 31
 const WORD_BYTES = 4
 const ONES = 0x01010101
 const HIGH_BITS = 0x80808080 | 0
