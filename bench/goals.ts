@@ -26,7 +26,7 @@ const TRANSLATED = [
 ]
 const PASSED = ['openai, 100 events', 'openai, 1,000 events', 'anthropic, 100 events', 'responses, 100 events']
 /** At a model's pace: the headline. */
-const PACED = ['openai, 100 events at 20 ms', 'openai, 2,000 streams at 200 ms']
+const PACED = ['openai, 100 events at 20 ms', 'openai, 100 events at 20 ms, uneven', 'openai, 2,000 streams at 200 ms']
 
 const KEPT = ['openai, 100 events', 'openai, 1,000 events', 'openai, 100 events at 20 ms']
 

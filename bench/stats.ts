@@ -19,6 +19,8 @@ export type StreamJob = {
   readonly end: string
   readonly streams: number
   readonly concurrency: number
+  /** The first streams begin evenly over this time, so that all are at different places; 0: at once. */
+  readonly rampMs: number
   /** Check each body against the others; costs CPU of the generator. */
   readonly hash: boolean
 }

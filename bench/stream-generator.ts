@@ -30,7 +30,11 @@ class Load {
     this.request = rawRequest(job)
     this.#target = new URL(job.origin)
     this.#onDone = onDone
-    for (let i = 0; i < Math.min(job.concurrency, job.streams); i++) new Line(this)
+    const lines = Math.min(job.concurrency, job.streams)
+    for (let i = 0; i < lines; i++) {
+      if (job.rampMs === 0) new Line(this)
+      else setTimeout(() => new Line(this), (i * job.rampMs) / lines)
+    }
   }
 
   connect(): Socket {

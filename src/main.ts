@@ -42,12 +42,12 @@ async function start(overrides: Overrides): Promise<void> {
   isUp = true
 }
 
-async function simulate({ port, protocol, tokensPerSecond, faultsFile }: SimulateOptions): Promise<void> {
+async function simulate({ port, protocol, tokensPerSecond, isUneven, faultsFile }: SimulateOptions): Promise<void> {
   const { loadEngine } = await import('./server/engine/engine.js')
   const { runSimulate, SIMULATE_PORT } = await import('./simulator/command.js')
   const { readGiven } = await import('./config/read.js')
   const faults = faultsFile === null ? null : readGiven('--faults', faultsFile)
-  const args = { host: '127.0.0.1', port: port ?? SIMULATE_PORT, protocol, tokensPerSecond, faults }
+  const args = { host: '127.0.0.1', port: port ?? SIMULATE_PORT, protocol, tokensPerSecond, isUneven, faults }
   if ((await runSimulate(args, loadEngine().uws, print)) === null) process.exit(1)
 }
 

@@ -23,20 +23,28 @@ const UNPACED: readonly Plan[] = [
   },
 ]
 /**
- * As models write: each event is a read and a write of its own. The second is as many events a second of ten times as many streams:
- * 2,000 at 20 ms are more than two cores serve, with simulator and load on them.
+ * As models write: each event is a read and a write of its own. The third is as many events a second of ten times as many streams:
+ * 2,000 at 20 ms are more than two cores serve, with simulator and load on them. Streams begin one after the other over the time that
+ * one takes, and further ones where they end, so that a stream meets others that are on their way; two hundred in one turn would
+ * only wait for each other.
  */
 const PACED: readonly (Plan & { readonly pace: readonly string[] })[] = [
   {
     scenario: 'S3 openai, 100 events at 20 ms',
     ask: { tokens: 100 },
-    load: { streams: 200, concurrency: 200 },
+    load: { streams: 300, concurrency: 200, rampMs: 2000 },
     pace: ['--tokens-per-second', '50'],
+  },
+  {
+    scenario: 'S3 openai, 100 events at 20 ms, uneven',
+    ask: { tokens: 100 },
+    load: { streams: 300, concurrency: 200, rampMs: 2000 },
+    pace: ['--tokens-per-second', '50', '--uneven'],
   },
   {
     scenario: 'S3 openai, 2,000 streams at 200 ms',
     ask: { tokens: 20 },
-    load: { streams: 2000, concurrency: 2000 },
+    load: { streams: 2000, concurrency: 2000, rampMs: 4000 },
     pace: ['--tokens-per-second', '5'],
   },
 ]

@@ -9,6 +9,7 @@ export type SimulateOptions = {
   readonly port: number | null
   readonly protocol: string | null
   readonly tokensPerSecond: number | null
+  readonly isUneven: boolean
   /** File with scripted faults. */
   readonly faultsFile: string | null
 }
@@ -54,6 +55,7 @@ const SIMULATE_OPTIONS = {
   port: { type: 'string' },
   protocol: { type: 'string' },
   'tokens-per-second': { type: 'string' },
+  uneven: { type: 'boolean' },
   faults: { type: 'string' },
 } as const satisfies Options
 const VERIFY_OPTIONS = {
@@ -110,6 +112,7 @@ function readSimulate(args: readonly string[]): Command {
     port: readNumber('--port', values.port, MAX_PORT),
     protocol: text(values.protocol) ?? null,
     tokensPerSecond: readNumber('--tokens-per-second', values['tokens-per-second'], Number.MAX_SAFE_INTEGER),
+    isUneven: values.uneven === true,
     faultsFile: text(values.faults) ?? null,
   }
   return { kind: 'simulate', options }

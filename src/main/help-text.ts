@@ -30,6 +30,7 @@ Options of simulate:
       --port PORT              port to listen on
       --protocol NAME          wire API to speak
       --tokens-per-second N    pace of the answers
+      --uneven                 two or three tokens at a time, as from a busy provider
       --faults FILE            script of faults
 
 Options of keys create NAME, list, show NAME, update NAME, rotate NAME, revoke NAME:

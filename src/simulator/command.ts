@@ -11,6 +11,7 @@ export type SimulateArguments = {
   /** Wire id; null serves all wires. */
   readonly protocol: string | null
   readonly tokensPerSecond: number | null
+  readonly isUneven: boolean
   /** Text of the faults file; null for none. */
   readonly faults: string | null
 }
@@ -36,12 +37,13 @@ export async function runSimulate(
     print(`Faults: ${faults}.`)
     return null
   }
-  const { host, protocol, tokensPerSecond } = args
+  const { host, protocol, tokensPerSecond, isUneven } = args
   const simulator = createSimulator({
     uws,
     host,
     faults,
     tokensPerSecond,
+    isUneven,
     ...(protocol === null ? {} : { protocols: [protocol] }),
   })
   try {

@@ -10,12 +10,20 @@ export type PlayerOptions = {
   readonly script: StreamScript
   readonly reply: Reply
   readonly ticker: Ticker
-  /** The time between tokens; null plays at once. */
+  /** The mean time between tokens; null plays at once. */
   readonly gapMs: number | null
+  /** Where in UNEVEN the stream begins; null for an even pace. */
+  readonly unevenFrom: number | null
   readonly fault: Fault | null
   /** The stream is over, however it ended. */
   readonly onOver: () => void
 }
+
+/**
+ * Times between tokens to their mean, which is 1: as providers send, two or three tokens at a time, then a pause. Prime in number, so
+ * that streams that begin at different places do not fall into step.
+ */
+export const UNEVEN = [0.1, 0.1, 2.4, 0.9, 0.1, 1.6, 1, 0.1, 0.1, 0.1, 3.6, 1.1, 1.8]
 
 /** Text collected before one write of an unpaced stream. */
 const BATCH_CHARS = 10 * 1024
@@ -31,6 +39,7 @@ export class Player implements Task {
   readonly #faultFrame: number
   readonly #dripMs: number | null
   dueMs = 0
+  #gaps = 0
   /** Token frames sent. */
   #frames = 0
   #stage: 'open' | 'steps' | 'close' | 'end' | 'over' = 'open'
@@ -55,7 +64,7 @@ export class Player implements Task {
       const opening = this.#next()
       if (this.#dripMs !== null) this.#dripping = Buffer.from(opening)
       else this.#send(opening)
-      this.#wait(ticker.now() + (this.#dripMs ?? gapMs ?? 0))
+      this.#wait(ticker.now() + (this.#dripMs ?? this.#nextGapMs()))
     }
   }
 
@@ -77,18 +86,26 @@ export class Player implements Task {
 
   #playPaced(nowMs: number): void {
     if (!this.#isPlaying()) return
-    const gapMs = this.#options.gapMs ?? 0
     if (this.#options.reply.isBlocked) {
-      this.#wait(nowMs + gapMs)
+      this.#wait(nowMs + (this.#options.gapMs ?? 0))
       return
     }
     let dueMs = this.dueMs
     let text = ''
-    for (; dueMs <= nowMs && this.#stage === 'steps' && !this.#isStalled; dueMs += gapMs) text += this.#next(text)
+    for (; dueMs <= nowMs && this.#stage === 'steps' && !this.#isStalled; dueMs += this.#nextGapMs()) {
+      text += this.#next(text)
+    }
     this.#send(text)
     // The frames after the last token are sent without a pause.
     if (this.#stage === 'close') this.#playAtOnce()
     else this.#wait(dueMs)
+  }
+
+  #nextGapMs(): number {
+    const { gapMs, unevenFrom } = this.#options
+    if (gapMs === null || unevenFrom === null) return gapMs ?? 0
+    this.#gaps += 1
+    return gapMs * (UNEVEN[(unevenFrom + this.#gaps) % UNEVEN.length] ?? 1)
   }
 
   #wait(dueMs: number): void {

@@ -19,6 +19,7 @@ export type Turn = {
 /** The same as the simulator's options of these names. */
 export type ResponderOptions = {
   readonly tokensPerSecond?: number | null
+  readonly isUneven?: boolean
   readonly defaultTokens?: number
   readonly seed?: number
   readonly nowMs?: () => number
@@ -102,18 +103,19 @@ export class Responder {
       id: seed.toString(16).padStart(8, '0') + place.toString(16).padStart(16, '0'),
       createdMs: this.#wallMs(),
     }
-    if (request.stream) this.#stream(turn, answer, fault)
+    if (request.stream) this.#stream(turn, answer, { fault, place })
     else if (this.#gapMs === null) answerWhole(turn, answer, fault)
     else this.#later(this.#gapMs * answer.performance.usage.output, () => answerWhole(turn, answer, fault))
   }
 
-  #stream(turn: Turn, answer: SimAnswer, fault: Fault | null): void {
+  #stream(turn: Turn, answer: SimAnswer, { fault, place }: AnswerOptions): void {
     const player = new Player({
       wire: turn.wire,
       script: turn.wire.openStream(answer),
       reply: turn.reply,
       ticker: this.#ticker,
       gapMs: this.#gapMs,
+      unevenFrom: this.#options.isUneven === true ? place : null,
       fault,
       onOver: () => {
         this.#openStreams -= 1

@@ -39,6 +39,8 @@ export type SimulatorOptions = {
   readonly host?: string
   /** Null (default) or 0 sends as fast as the peer reads. */
   readonly tokensPerSecond?: number | null
+  /** Tokens come as from a busy provider, two or three at a time, at the same mean pace. Default false. */
+  readonly isUneven?: boolean
   /** Length of `lorem`. Default 100. */
   readonly defaultTokens?: number
   readonly seed?: number

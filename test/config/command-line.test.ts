@@ -24,12 +24,23 @@ test('an option given twice counts as given last', (t) => {
 test('simulate has options of its own', (t) => {
   t.same(parseCommandLine(['simulate']), {
     kind: 'simulate',
-    options: { port: null, protocol: null, tokensPerSecond: null, faultsFile: null },
+    options: { port: null, protocol: null, tokensPerSecond: null, isUneven: false, faultsFile: null },
   })
-  const args = ['simulate', '--port', '0', '--protocol', 'x', '--tokens-per-second', '12.5', '--faults', 'f.json']
+  const args = [
+    'simulate',
+    '--port',
+    '0',
+    '--protocol',
+    'x',
+    '--tokens-per-second',
+    '12.5',
+    '--uneven',
+    '--faults',
+    'f.json',
+  ]
   t.same(parseCommandLine(args), {
     kind: 'simulate',
-    options: { port: 0, protocol: 'x', tokensPerSecond: 12.5, faultsFile: 'f.json' },
+    options: { port: 0, protocol: 'x', tokensPerSecond: 12.5, isUneven: true, faultsFile: 'f.json' },
   })
   t.end()
 })

@@ -18,6 +18,7 @@ const COMMANDS = [
 const OPTIONS = [
   '--config',
   '--tokens-per-second',
+  '--uneven',
   '--faults',
   '--protocol',
   '--overlap-ms',

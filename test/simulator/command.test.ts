@@ -5,7 +5,14 @@ import { loadEngine } from '../../src/server/engine/engine.js'
 import { runSimulate, type SimulateArguments } from '../../src/simulator/command.js'
 import { post } from '../helpers/simulator.js'
 
-const args: SimulateArguments = { port: 0, host: '127.0.0.1', protocol: null, tokensPerSecond: null, faults: null }
+const args: SimulateArguments = {
+  port: 0,
+  host: '127.0.0.1',
+  protocol: null,
+  tokensPerSecond: null,
+  isUneven: false,
+  faults: null,
+}
 
 async function run(special: Partial<SimulateArguments>) {
   const lines: string[] = []

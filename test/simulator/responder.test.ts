@@ -2,6 +2,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'tap'
+import { Player, UNEVEN } from '../../src/simulator/player.js'
+import { type Reply } from '../../src/simulator/reply.js'
+import { Ticker } from '../../src/simulator/ticker.js'
+import { type SimWire, type StreamScript } from '../../src/simulator/wires/wire.js'
 import { chat, ndjsonObjects, post, ssePayloads, startSimulator } from '../helpers/simulator.js'
 
 const PATH = '/v1/chat/completions'
@@ -38,6 +42,43 @@ test('paces tokens one by one, and whole answers by their length', async (t) => 
   await post(`${origin}/api/chat`, { ...chat('echo'), stream: false })
   t.ok(performance.now() - wholeAtMs >= 290)
 })
+
+test('an uneven pace has the same mean, and tokens that come together', async (t) => {
+  const shares = UNEVEN.reduce((total, share) => total + share, 0) / UNEVEN.length
+  t.ok(Math.abs(shares - 1) < 0.001, `mean ${shares}`)
+  let nowMs = 0
+  const ticker = new Ticker(() => nowMs)
+  const readsOf = (unevenFrom: number | null) => {
+    const sent: number[] = []
+    const steps = Array.from({ length: 2 * UNEVEN.length }, (_, i) => `token ${i}\n`).values()
+    const reply = {
+      isBlocked: false,
+      write: () => void sent.push(nowMs),
+      writeEach: () => undefined,
+      end: () => undefined,
+    }
+    const script = { open: '', close: '', end: '', steps }
+    const player = new Player({
+      ...{ wire: {} as SimWire, script: script as unknown as StreamScript, reply: reply as unknown as Reply },
+      ...{ ticker, gapMs: 20, unevenFrom, fault: null, onOver: () => undefined },
+    })
+    player.start()
+    for (const end = nowMs + 600; nowMs < end; nowMs += 4) ticker.turn()
+    return sent
+  }
+  const even = readsOf(null)
+  const uneven = readsOf(0)
+  const other = readsOf(5)
+  ticker.stop()
+  t.equal(even.length, 2 * UNEVEN.length)
+  t.ok(uneven.length < even.length, 'tokens that are due together are sent together')
+  t.not(gapsOf(uneven).join(), gapsOf(other).join())
+  t.end()
+})
+
+function gapsOf(times: readonly number[]): number[] {
+  return times.slice(1).map((time, i) => time - (times[i] ?? 0))
+}
 
 test('plays hundreds of paced streams side by side, each in order', async (t) => {
   const { origin, simulator } = await startSimulator(t, { tokensPerSecond: 200 })
