@@ -13,6 +13,7 @@ import { runS14 } from './load/spend.bench.js'
 import { runS7 } from './load/stalled.bench.js'
 import { runS11 } from './load/start.bench.js'
 import { runS3 } from './load/stream.bench.js'
+import { runS17 } from './load/tail.bench.js'
 import { runS10 } from './load/threads.bench.js'
 import { runS16 } from './load/tls.bench.js'
 import { runS4 } from './load/transcode.bench.js'
@@ -40,6 +41,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   S14: { title: 'keys of a database, prices and budgets', run: runS14 },
   S15: { title: 'an open console', run: runS15 },
   S16: { title: 'providers over TLS', run: runS16 },
+  S17: { title: 'turns of the event loop', run: runS17 },
 }
 
 const ROUNDS = 5

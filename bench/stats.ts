@@ -77,6 +77,13 @@ export type HeldReport = {
   readonly gapMs: { readonly p50: number; readonly p99: number }
 }
 
+/** What a contender's event loop and collector did since the last report. */
+export type TurnReport = {
+  /** How late a timer was: about the length of the turns that it met. */
+  readonly lateMs: { readonly p50: number; readonly p99: number; readonly max: number }
+  readonly gcMsPerSec: number
+}
+
 /** What the generator of aborts is asked. */
 export type AbortCommand = {
   readonly origin: string
