@@ -151,9 +151,11 @@ export class LiveCall implements UpstreamCall, PooledHandler {
     this.#hasAnswer = true
   }
 
-  onResponseStart(_controller: unknown, status: number, headers: ResponseHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
     if (this.#isOver || status < 200) return
     this.#hasHead = true
+    // They were parsed. undici would hold a buffer for each until the end of the answer: 3 KB of an open stream.
+    controller.rawHeaders = null
     this.#dispatch = null
     const error = status === PROXY_AUTHENTICATION_STATUS ? proxyRefusal() : this.#openBody(headers)
     if (error !== null) this.#fail(error)

@@ -148,9 +148,14 @@ function withoutType(headers: string[]): string[] {
   return at < 0 ? headers : headers.toSpliced(at, 2)
 }
 
-/** undici's types know no iterable body, but undici does, and sends its pieces one by one: their length must be told. */
+/** A smaller body is cheaper to hold until the answer is over than to send in pieces, which costs a few microseconds. */
+const MIN_PIECES_BYTES = 4096
+
+/** undici's types know no body in pieces, but undici does, and sends them one by one: their length must be told. */
 function bodyOptions(headers: string[], body: UpstreamRequest['body']): { headers: string[]; body: Uint8Array } {
-  if (body instanceof Uint8Array) return { headers: body.length === 0 ? withoutType(headers) : headers, body }
-  const length = body.reduce((total, piece) => total + piece.length, 0)
-  return { headers: [...headers, 'content-length', String(length)], body: body as unknown as Uint8Array }
+  if (body instanceof Uint8Array && body.length < MIN_PIECES_BYTES)
+    return { headers: body.length === 0 ? withoutType(headers) : headers, body }
+  const pieces = body instanceof Uint8Array ? [body] : body
+  const length = pieces.reduce((total, piece) => total + piece.length, 0)
+  return { headers: [...headers, 'content-length', String(length)], body: pieces as unknown as Uint8Array }
 }

@@ -1,6 +1,9 @@
 // One call to a scripted upstream: what its handler sees, in which order, and what becomes of the connection.
 import { type AddressInfo, createServer } from 'node:net'
 import { type Test, test } from 'tap'
+import { type Dispatcher } from 'undici'
+import { LiveCall } from '../../src/upstream/call.js'
+import { collectAll, turn } from '../helpers/kept.js'
 import {
   answer,
   chunk,
@@ -11,7 +14,7 @@ import {
   whole,
 } from '../helpers/scripted-upstream.js'
 import { testProvider } from '../helpers/targets.js'
-import { probe, testUpstream } from '../helpers/upstream-probe.js'
+import { Probe, probe, testUpstream } from '../helpers/upstream-probe.js'
 
 const FRAME = 'data: {"x":1}\n\n'
 
@@ -62,6 +65,53 @@ test('sends a body in pieces as one, with its length, also when it is sent again
   t.equal(sent?.body.equals(expected), true)
   t.equal(`${sent?.head}`.split('content-length').length - 1, 1)
   t.notMatch(sent?.head, 'transfer-encoding')
+})
+
+test('an open stream holds nothing of its request’s body', async (t) => {
+  const { server, upstream, provider } = await setUp(
+    t,
+    ...Array.from({ length: 2 }, () => answer(streamHead(), chunk(FRAME), { wait: 'go', name: 'on' }, LAST_CHUNK)),
+  )
+  const memory: WeakRef<object>[] = []
+  const makeBytes = () => {
+    const bytes = Buffer.alloc(64 * 1024, 'x')
+    memory.push(new WeakRef(bytes.buffer))
+    return bytes
+  }
+  const open = async (makeBody: () => Buffer | readonly Buffer[]) => {
+    let begun = (): void => undefined
+    const first = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const onEvent = (event: string) => event === 'bytes' && begun()
+    const seen = probe(upstream, provider, { request: { body: makeBody() }, onEvent })
+    await first
+    return seen
+  }
+  const streams = [await open(makeBytes), await open(() => [Buffer.from('{'), makeBytes().subarray(1)])]
+  await turn()
+  collectAll()
+  t.strictSame(
+    memory.map((ref) => ref.deref() !== undefined),
+    [false, false],
+  )
+  server.go('on')
+  for (const seen of streams) t.equal((await seen.done()).events.at(-1), 'end')
+  t.equal(server.requests.at(-1)?.body.length, 64 * 1024)
+})
+
+test('an open stream does not hold the bytes of its answer’s head', (t) => {
+  const controller = { rawHeaders: [Buffer.from('x')] as Buffer[] | null, abort: () => undefined }
+  const call = new LiveCall(
+    { provider: testProvider('http://127.0.0.1:1'), path: '/', headers: {}, body: Buffer.alloc(0), isStream: true },
+    new Probe(),
+    { timeouts: testProvider('http://127.0.0.1:1').timeouts, startedAtMs: null, maxResponseBytes: 1000 },
+  )
+  call.onRequestStart(controller as unknown as Dispatcher.DispatchController)
+  call.onResponseStart(controller as unknown as Dispatcher.DispatchController, 200, {})
+  t.equal(controller.rawHeaders, null)
+  call.abort()
+  t.end()
 })
 
 test('an answer that comes before the upstream has read a body in pieces is taken, and its connection is not used again', async (t) => {

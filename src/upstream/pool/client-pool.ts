@@ -10,6 +10,7 @@
 // a request therefore waits until the poll phase is over, and undici's own wait is then a whole one.
 import { Client, type Dispatcher, errors } from 'undici'
 import { isUnsolicited } from '../failure.js'
+import { SentOnce } from './sent-once.js'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from './upstream-pool.js'
 
 export type ClientPoolOptions = {
@@ -200,12 +201,20 @@ export class ClientPool implements UpstreamPool {
     member.handler = handler
     member.owner = handler.owner
     const { client } = member
-    // `reset` makes undici ask the upstream to close as well.
-    const sent = this.#mayReuse() ? options : { ...options, reset: true }
+    const sent = this.#sendable(options)
     // Dropped before it was sent: whether the client will report that with a `drain` is unknown, so it is removed.
     if (client.dispatch(sent, handler)) void this.#remove(member)
     else return client.stats.size > 0
     return true
+  }
+
+  /** `reset` makes undici ask the upstream to close as well. */
+  #sendable(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    const body: unknown = options.body
+    const isReused = this.#mayReuse()
+    if (!Array.isArray(body)) return isReused ? options : { ...options, reset: true }
+    const once = new SentOnce(body as readonly Uint8Array[]) as unknown as Uint8Array
+    return isReused ? { ...options, body: once } : { ...options, body: once, reset: true }
   }
 
   #open(): Member {
