@@ -12,8 +12,8 @@ end
 if not redis.call('ZSCORE', NODES, id) then return answer end
 for at = 3 + buckets * 3, #ARGV, 2 do
   local own = tonumber(redis.call('HGET', NODE .. id, ARGV[at]) or 0)
-  local count = math.max(tonumber(ARGV[at + 1]), -own)
-  redis.call('HINCRBY', NODE .. id, ARGV[at], string.format('%.0f', count))
-  addSlots(ARGV[at], string.format('%.0f', count))
+  local count = math.max(tonumber(ARGV[at + 1]), 0 - own)
+  add(NODE .. id, ARGV[at], count)
+  addSlots(ARGV[at], count)
 end
 return answer

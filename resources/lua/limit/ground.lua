@@ -41,13 +41,16 @@ local function store(key, ahead)
   end
 end
 
-local function addSlots(owner, count)
-  if redis.call('HINCRBY', SLOTS, owner, count) <= 0 then redis.call('HDEL', SLOTS, owner) end
+local function add(hash, owner, count)
+  if redis.call('HINCRBY', hash, owner, string.format('%.0f', count)) <= 0 then redis.call('HDEL', hash, owner) end
 end
+
+local function addSlots(owner, count) add(SLOTS, owner, count) end
 
 local function drop(id)
   local held = redis.call('HGETALL', NODE .. id)
-  for i = 1, #held, 2 do addSlots(held[i], -held[i + 1]) end
+  -- A difference: the negative of 0 is -0, which is no integer to Redis.
+  for i = 1, #held, 2 do addSlots(held[i], 0 - held[i + 1]) end
   redis.call('DEL', NODE .. id)
   redis.call('ZREM', NODES, id)
 end

@@ -117,6 +117,24 @@ test('the slots of a node that died come back with its lease', async (t) => {
   t.ok(waitedMs > 250 && waitedMs < 9000, `${waitedMs} ms`)
 })
 
+test('a node that died idle takes no limit with it', async (t) => {
+  const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 2 }, leaseMs: 600 })
+  const client = connectRedis(redis.url)
+  // What a node has held and given back.
+  await client.hset('{sluice}:node:dead', 'gateway', 0, 'key:a', 0)
+  await client.zadd('{sluice}:nodes', Date.now(), 'dead')
+  let isKnown = true
+  for (let looks = 0; isKnown && looks < 200; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    isKnown = (await client.zscore('{sluice}:nodes', 'dead')) !== null
+  }
+  t.equal(isKnown, false)
+  client.disconnect()
+  t.equal(await first.admit(), null)
+  t.same(await slotsIn(redis), { gateway: '1' })
+  t.same(first.states, [true], 'Redis has never counted as unavailable')
+})
+
 test('a node that was stopped beyond its lease is not known any more, and registers with what it holds', async (t) => {
   const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 3 } })
   t.equal(await first.admit(), null)

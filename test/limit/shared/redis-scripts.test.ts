@@ -206,6 +206,17 @@ test('a key at its own cap waits for no slot of the gateway', async (t) => {
   t.same(await redis.zrange('{sluice}:waiting', '0', '-1'), [])
 })
 
+test('a node that holds no slot gives none back, and what it has given back leaves nothing', async (t) => {
+  const redis = await startRedis(t)
+  const { enter, give, codes } = turnCalls(redis)
+  enter('one', 'a', { gateway: 5 })
+  give('one', 'gateway', -1)
+  give('one', 'gateway', -1)
+  t.same(await codes(), [IN, 0, 0])
+  t.equal(await redis.exists('{sluice}:slots'), 0)
+  t.equal(await redis.hget('{sluice}:node:one', 'gateway'), null)
+})
+
 test('a node gives back no more slots than it holds', async (t) => {
   const redis = await startRedis(t)
   const { enter, give, codes } = turnCalls(redis)
