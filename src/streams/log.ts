@@ -32,7 +32,6 @@ export class StreamLog implements LogSource {
   readonly #onAbandoned: () => void
   readonly #readers: LogReader[] = []
   readonly #flush: () => void
-  readonly #evictLate: () => void
   #entries: Uint8Array[] = []
   /** Entries before `#head` are dropped; the array is compacted now and then, so that trimming is O(1) amortised. */
   #head = 0
@@ -48,7 +47,6 @@ export class StreamLog implements LogSource {
     this.#options = options
     this.#onAbandoned = onAbandoned
     this.#flush = () => this.#notifyReaders()
-    this.#evictLate = () => this.#evict()
   }
 
   /** Bytes held now. */
@@ -161,7 +159,7 @@ export class StreamLog implements LogSource {
   #scheduleEviction(): void {
     if (this.#isEvictionDue) return
     this.#isEvictionDue = true
-    setImmediate(this.#evictLate)
+    setImmediate(() => this.#evict())
   }
 
   #evict(): void {

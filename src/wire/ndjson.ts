@@ -65,6 +65,8 @@ export class NdjsonScanner implements FrameScanner {
     this.#span.start = start
     this.#span.end = end
     this.#onFrame(payload, this.#span)
+    // A stream that pauses must not hold what it has read.
+    this.#span.source = NO_BYTES
   }
 }
 

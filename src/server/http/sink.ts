@@ -31,6 +31,7 @@ export type HttpSinkOptions = {
 export const SCRATCH_BYTES = CORK_BUDGET_BYTES
 
 const JSON_TYPE: HeaderList = Object.freeze([['content-type', 'application/json'] as const])
+const NO_HEADERS: readonly HeaderList[] = Object.freeze([])
 const STREAM_HEADERS: HeaderList = Object.freeze([
   ['cache-control', 'no-cache, no-transform'] as const,
   ['x-accel-buffering', 'no'] as const,
@@ -49,8 +50,11 @@ const TAIL_PROBE_BYTES = 16 * 1024
 
 /** The sink of one request over HTTP, whether its answer streams or not. */
 export class HttpSink implements Sink {
-  readonly #options: HttpSinkOptions
   readonly #response: ClientResponse
+  readonly #readerStallMs: number
+  readonly #scratch: Buffer
+  readonly #now: () => number
+  readonly #isClosing: () => boolean
   /** Bound once, when a stream begins: whole answers need neither. */
   #writeBatch: () => void = nothing
   #afterTurn: () => void = nothing
@@ -60,7 +64,10 @@ export class HttpSink implements Sink {
   isLast = false
   /** What happens to the rest of the request then. */
   rest: RequestRest = 'none'
+  /** What is not yet committed; nobody needs the headers of an open stream. */
+  #commonHeaders: readonly HeaderList[]
   #head: StreamHead | null = null
+  #transport: Transport | null = null
   #face: StreamFormat | null = null
   #isCommitted = false
   #reader: FrameReader | null = null
@@ -83,13 +90,17 @@ export class HttpSink implements Sink {
   #isFresh = true
   #isTurnDue = false
 
-  constructor(options: HttpSinkOptions) {
-    this.#options = options
-    this.#response = options.response
+  constructor({ response, commonHeaders, readerStallMs, scratch, now, isClosing }: HttpSinkOptions) {
+    this.#response = response
+    this.#commonHeaders = commonHeaders
+    this.#readerStallMs = readerStallMs
+    this.#scratch = scratch
+    this.#now = now
+    this.#isClosing = isClosing
   }
 
   get transport(): Transport {
-    return this.#head?.transport ?? 'json'
+    return this.#transport ?? 'json'
   }
 
   /** The stream belongs to the sink now: an abort reaches the pipeline by `onDone`. */
@@ -100,16 +111,17 @@ export class HttpSink implements Sink {
   reply(answer: Answer): void {
     // Not by concat, which costs 0.7 us (S1).
     const lists: HeaderList[] = []
-    for (const list of this.#options.commonHeaders) lists.push(list)
+    for (const list of this.#commonHeaders) lists.push(list)
     lists.push(answer.headers)
     if (!bearsContentType(answer.headers)) lists.push(JSON_TYPE)
     if (this.extraHeaders !== null) lists.push(this.extraHeaders)
-    const isLast = this.isLast || this.#options.isClosing()
+    const isLast = this.isLast || this.#isClosing()
     this.#response.answer({ status: answer.status, headers: lists, body: answer.body, isLast, rest: this.rest })
   }
 
   begin(head: StreamHead, face: StreamFormat): void {
-    this.#head = head
+    if (!this.#isCommitted) this.#head = head
+    this.#transport = head.transport
     this.#face = face
     this.#response.onWritable = () => this.#resume()
   }
@@ -120,7 +132,7 @@ export class HttpSink implements Sink {
 
   queued({ position, etaMs }: QueuePlace): void {
     // The other framings have no comments.
-    if (this.#head?.transport === 'sse') this.#insert(`: queued ${position} ${etaMs ?? UNKNOWN}\n`)
+    if (this.#transport === 'sse') this.#insert(`: queued ${position} ${etaMs ?? UNKNOWN}\n`)
   }
 
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
@@ -147,7 +159,7 @@ export class HttpSink implements Sink {
 
   /** The client left. No effect before `follow`, when the stream is not the sink's yet. */
   leave(): void {
-    const stalledMs = this.#isBlocked ? this.#options.now() - this.#progressAtMs : 0
+    const stalledMs = this.#isBlocked ? this.#now() - this.#progressAtMs : 0
     this.#settle(stalledMs >= ENGINE_STALL_MS ? 'slow_reader' : 'client_gone')
   }
 
@@ -189,15 +201,12 @@ export class HttpSink implements Sink {
 
   #commit(): void {
     const head = this.#head
-    if (this.#isCommitted || head === null) return
+    if (head === null) return
     this.#isCommitted = true
-    const lists = [
-      ...this.#options.commonHeaders,
-      STREAM_HEADERS,
-      head.headers,
-      [['content-type', head.contentType] as const],
-    ]
-    this.#budget -= this.#response.commit(lists)
+    const contentType = [['content-type', head.contentType] as const]
+    this.#budget -= this.#response.commit([...this.#commonHeaders, STREAM_HEADERS, head.headers, contentType])
+    this.#head = null
+    this.#commonHeaders = NO_HEADERS
   }
 
   /** Joins what the log has, up to the budget; null when there is nothing, or no room. */
@@ -213,13 +222,13 @@ export class HttpSink implements Sink {
       this.#rest = part === piece ? null : piece.subarray(part.length)
       if (first === null) first = part
       else {
-        if (length === first.length) this.#options.scratch.set(first)
-        this.#options.scratch.set(part, length)
+        if (length === first.length) this.#scratch.set(first)
+        this.#scratch.set(part, length)
       }
       length += part.length
     }
     if (first === null) return null
-    return this.#holdTail(length === first.length ? first : this.#options.scratch.subarray(0, length))
+    return this.#holdTail(length === first.length ? first : this.#scratch.subarray(0, length))
   }
 
   /** The rest of an entry, the next entry, or the error frame that ends a failed stream; each once. */
@@ -232,7 +241,7 @@ export class HttpSink implements Sink {
     if (end === null) return null
     this.#isTailQueued = true
     if (end.error === null || this.#face === null) return null
-    this.#isCutDue = this.#head?.transport === 'bytes'
+    this.#isCutDue = this.#transport === 'bytes'
     return this.#isCutDue ? null : Buffer.from(this.#face.encodeErrorFrame(end.error))
   }
 
@@ -256,12 +265,12 @@ export class HttpSink implements Sink {
 
   #block(): void {
     this.#isBlocked = true
-    this.#progressAtMs = this.#options.now()
+    this.#progressAtMs = this.#now()
     if (this.#stallTimer !== null) this.#stallTimer.refresh()
     else {
       this.#stallTimer = setTimeout(() => {
         if (this.#isBlocked) this.#cut('slow_reader')
-      }, this.#options.readerStallMs)
+      }, this.#readerStallMs)
       this.#stallTimer.unref()
     }
   }

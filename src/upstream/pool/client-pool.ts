@@ -30,6 +30,7 @@ type Waiting = { readonly options: Dispatcher.DispatchOptions; readonly handler:
 /** One client and its state. */
 type Member = {
   readonly client: Client
+  readonly pool: ClientPool
   /** The handler of its current request; null while it is free. */
   handler: PooledHandler | null
   /** The owner of its last request. */
@@ -40,6 +41,9 @@ type Member = {
   /** Its index on its owner's stack of free members; -1 if not on it. */
   freeAt: number
 }
+
+const MEMBER = Symbol('member')
+type PooledClient = Client & { [MEMBER]: Member }
 
 /**
  * How long an upstream that sent unsolicited bytes gets a new connection for each request. What makes it send them (a desynchronised
@@ -218,24 +222,43 @@ export class ClientPool implements UpstreamPool {
   }
 
   #open(): Member {
-    const client = new Client(this.#origin, this.#options.client)
-    const member: Member = { client, handler: null, owner: null, due: null, isConnected: false, freeAt: -1 }
+    const client = new Client(this.#origin, this.#options.client) as PooledClient
+    const member: Member = { client, pool: this, handler: null, owner: null, due: null, isConnected: false, freeAt: -1 }
+    client[MEMBER] = member
     this.#members.add(member)
-    client.on('connect', () => {
-      member.isConnected = true
-      this.#options.onConnect()
-    })
-    client.on('disconnect', (_origin, _targets, error: Error) => {
-      member.isConnected = false
-      if (isUnsolicited(error)) this.#distrust()
-      // One that has just lost its request stays, without a connection: on top of the stack, so that the repeat gets a new
-      // one and not the next that is stale.
-      // A request that was not sent yet, and is still wanted, gets another connection from the client itself.
-      if (member.handler === null || member.handler.isOver) void this.#remove(member)
-    })
-    client.on('connectionError', () => void this.#remove(member))
-    client.on('drain', () => this.#release(member))
+    client.on('connect', this.#onConnect)
+    client.on('disconnect', this.#onDisconnect)
+    client.on('connectionError', this.#onConnectionError)
+    client.on('drain', this.#onDrain)
     return member
+  }
+
+  // One of each for all connections: closures would be 300 bytes of each one.
+  readonly #onConnect = function (this: PooledClient): void {
+    const member = this[MEMBER]
+    member.isConnected = true
+    member.pool.#options.onConnect()
+  }
+
+  readonly #onDisconnect = function (this: PooledClient, _origin: unknown, _targets: unknown, error: Error): void {
+    const member = this[MEMBER]
+    const { pool } = member
+    member.isConnected = false
+    if (isUnsolicited(error)) pool.#distrust()
+    // One that has just lost its request stays, without a connection: on top of the stack, so that the repeat gets a new
+    // one and not the next that is stale.
+    // A request that was not sent yet, and is still wanted, gets another connection from the client itself.
+    if (member.handler === null || member.handler.isOver) void pool.#remove(member)
+  }
+
+  readonly #onConnectionError = function (this: PooledClient): void {
+    const member = this[MEMBER]
+    void member.pool.#remove(member)
+  }
+
+  readonly #onDrain = function (this: PooledClient): void {
+    const member = this[MEMBER]
+    member.pool.#release(member)
   }
 
   /** Its request has ended: it takes the next one, or becomes free. */

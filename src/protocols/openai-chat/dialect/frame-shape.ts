@@ -11,18 +11,22 @@ const MAX_SHAPE_BYTES = 2048
 const NOTHING: Buffer = Buffer.alloc(0)
 
 export class FrameShape {
-  #before = NOTHING
-  #after = NOTHING
+  /** What stands before the text, and behind it, of which `#split` is the first byte. */
+  #around = NOTHING
+  #split = 0
   #misses = 0
 
   /** Bytes of text in a chunk of the learned shape; 0 for any other chunk, or one without text. */
   contentBytesOf(data: Buffer): number {
-    const before = this.#before
-    const after = this.#after
-    const bytes = data.length - before.length - after.length
-    if (bytes <= 0 || before.length === 0) return 0
-    const end = data.length - after.length
-    if (matches(data, end, after) && matches(data, 0, before) && isStringBody(data, before.length, end)) {
+    const around = this.#around
+    const split = this.#split
+    const bytes = data.length - around.length
+    if (bytes <= 0 || around.length === 0) return 0
+    const end = split + bytes
+    const isAlike =
+      data.compare(around, split, around.length, end, data.length) === 0 &&
+      data.compare(around, 0, split, 0, split) === 0
+    if (isAlike && isStringBody(data, split, end)) {
       this.#misses = 0
       return bytes
     }
@@ -35,15 +39,11 @@ export class FrameShape {
     const { textStart, textEnd, contentBytes } = scan
     // Only for a single text, which is then everything between the two ends of the shape.
     if (this.#misses > MAX_MISSES || textStart < 0 || contentBytes !== textEnd - textStart) {
-      this.#before = NOTHING
+      this.#around = NOTHING
       return
     }
     if (data.length - (textEnd - textStart) > MAX_SHAPE_BYTES) return
-    this.#before = Buffer.from(data.subarray(0, textStart))
-    this.#after = Buffer.from(data.subarray(textEnd))
+    this.#around = Buffer.concat([data.subarray(0, textStart), data.subarray(textEnd)])
+    this.#split = textStart
   }
-}
-
-function matches(data: Buffer, at: number, bytes: Buffer): boolean {
-  return data.compare(bytes, 0, bytes.length, at, at + bytes.length) === 0
 }
