@@ -107,6 +107,8 @@ export class SharedState {
   /** The id that Redis knew last. */
   #knownId: string | null = null
   #registering: Promise<boolean> | null = null
+  /** What the current turn has given back, for one call at its end; null for nothing. */
+  #due: Given | null = null
   #beat: NodeJS.Timeout | null = null
 
   constructor(options: SharedStateOptions) {
@@ -201,8 +203,13 @@ export class SharedState {
   /** Charges `count` to each bucket unconditionally, or returns it if negative. Counts of upstreams may be invalid. */
   charge(buckets: readonly SharedBucket[], count: number): void {
     const whole = Math.max(-MAX_CHARGE, Math.min(MAX_CHARGE, Math.ceil(count)))
-    if (buckets.length === 0 || !(whole > 0 || whole < 0)) return
-    this.#tell([this.#id, buckets.length, ...bucketArgs(buckets, whole)], buckets)
+    if (buckets.length === 0 || !(whole > 0 || whole < 0) || !this.isUp) return
+    const due = this.#givenNow()
+    for (const bucket of buckets) {
+      due.buckets.push(bucket)
+      due.bucketArgs.push(...bucketArgs([bucket], whole))
+    }
+    if (due.buckets.length >= MOST_GIVEN) this.#tellDue()
   }
 
   /** Releases everything that the node holds, within the time of one call, and closes the connection. */
@@ -217,12 +224,29 @@ export class SharedState {
   }
 
   #tellSlots(counts: readonly (readonly [owner: string, count: number])[]): void {
-    if (counts.length > 0) this.#tell([this.#id, 0, ...counts.flat()], [])
+    if (counts.length === 0 || !this.isUp) return
+    const { slotArgs } = this.#givenNow()
+    for (const [owner, count] of counts) slotArgs.push(owner, count)
+    if (slotArgs.length >= MOST_GIVEN) this.#tellDue()
+  }
+
+  /** A request gives back its tokens and its slots, and often another one does so in the same turn: one call for all. */
+  #givenNow(): Given {
+    if (this.#due === null) {
+      this.#due = { buckets: [], bucketArgs: [], slotArgs: [] }
+      queueMicrotask(() => this.#tellDue())
+    }
+    return this.#due
   }
 
   /** A failed call has taken the link down: the next registration makes up for it. */
-  #tell(args: readonly (string | number)[], buckets: readonly SharedBucket[]): void {
-    if (this.isUp) void this.#ask('give', buckets, args).then((reply) => this.#readAnswer(reply, buckets))
+  #tellDue(): void {
+    const due = this.#due
+    this.#due = null
+    if (due === null || !this.isUp) return
+    const { buckets } = due
+    const args = [this.#id, buckets.length, ...due.bucketArgs, ...due.slotArgs]
+    void this.#ask('give', buckets, args).then((reply) => this.#readAnswer(reply, buckets))
   }
 
   async #ask(
@@ -231,6 +255,8 @@ export class SharedState {
     args: readonly (string | number)[],
   ): Promise<unknown> {
     if (!this.isUp) return null
+    // What was given back before may be what is asked for.
+    if (script !== 'give') this.#tellDue()
     try {
       return await this.#run(script, buckets, args)
     } catch {
@@ -277,6 +303,8 @@ export class SharedState {
    * is up. A node whose lease was over gets none.
    */
   async #register(): Promise<void> {
+    // Of the id that ends here: what is held counts for the new one.
+    this.#tellDue()
     const formers = [...new Set([this.#knownId ?? this.#id, this.#id])]
     this.#id = randomUUID()
     this.#registered = new Map(this.#held)
@@ -291,6 +319,14 @@ export class SharedState {
   }
 }
 
+type Given = {
+  readonly buckets: SharedBucket[]
+  readonly bucketArgs: (string | number)[]
+  readonly slotArgs: (string | number)[]
+}
+
+/** One call must not hold Redis for long: each is some 5 us. */
+const MOST_GIVEN = 64
 /** More than any bucket holds (schema.ts). */
 const MAX_CHARGE = 1_000_000_000
 /** The value for no cap, for a script. */

@@ -99,6 +99,7 @@ test('a provider’s slots are shared too', async (t) => {
   t.equal(taken.filter(Boolean).length, 2)
   const holder = taken[0] === true ? first : second
   holder.limiter.leaveProvider(0)
+  await holder.flush()
   t.equal(await (holder === first ? second : first).limiter.enterProvider(0), true)
 })
 
@@ -258,6 +259,30 @@ test('a gateway that starts without Redis starts, and shares once it is there', 
   await redis.startAgain()
   await node.until(true)
   t.same(await slotsIn(redis), { gateway: '1' })
+})
+
+test('what requests give back in one turn goes in one call, and before anything that is asked for behind it', async (t) => {
+  const { redis, first } = await startNodes(t, 1, {
+    ...{ gateway: { concurrency: 2, tokensPerMinute: 1000 }, key: { tokensPerMinute: 1000 } },
+  })
+  const client = connectRedis(redis.url)
+  const calls = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)
+  for (const _ of [1, 2]) t.equal(await first.admit(), null)
+  for (const _ of [1, 2]) await first.reserve(0, 100)
+  await first.flush()
+  await first.flush()
+  const before = await calls()
+  for (const _ of [1, 2]) {
+    first.limiter.settleTokens(0, 100, 40)
+    first.limiter.leave(0)
+  }
+  // Both slots were taken: these find them only behind what was given back.
+  const entered = await Promise.all([first.admit(), first.admit()])
+  t.same(entered, [null, null])
+  t.equal((await calls()) - before, 3)
+  t.same(await slotsIn(redis), { gateway: '2' })
+  t.equal(first.limiter.snapshot(0).tokens?.remaining, 920)
+  client.disconnect()
 })
 
 test('unset limits make no call to Redis', async (t) => {
