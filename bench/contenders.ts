@@ -79,6 +79,7 @@ export type SluiceVariant = {
   readonly keyLimits?: object | null
   readonly log?: object
   readonly streams?: object
+  readonly redis?: object
   readonly accounts?: object
   readonly prices?: object
   readonly admin?: object
@@ -102,6 +103,7 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
     providers: { ...providersAt(upstream), ...variant.providers },
     log: { file: join(folder, 'sluice.log'), ...variant.log },
     streams: { ...variant.streams },
+    ...(variant.redis === undefined ? {} : { redis: variant.redis }),
     // Not where it is run from: two of them at a time would want the same file.
     jobs: { path: join(folder, 'jobs.db') },
     accounts: { path: join(folder, 'accounts.db'), ...variant.accounts },
