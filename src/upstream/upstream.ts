@@ -91,7 +91,7 @@ export class Upstream {
       const own = withMedia(withParameters(fixed, request.isStream, request.headers), request.media ?? null)
       const headers = link.proxyHeaders.length === 0 ? own : [...own, ...link.proxyHeaders]
       // undici takes no readonly array but does not change it.
-      const { headers: sent, body } = bodyOptions(headers as string[], request.body)
+      const { headers: sent, body } = bodyOptions(headers as string[], request)
       const options = { path, method: request.method ?? ('POST' as const), headers: sent, body }
       const isLast = isSurplus(link) || (callerKey !== null && isIsolated(provider))
       call.start(link, isLast ? { ...options, reset: true } : options)
@@ -148,12 +148,15 @@ function withoutType(headers: string[]): string[] {
   return at < 0 ? headers : headers.toSpliced(at, 2)
 }
 
-/** A smaller body is cheaper to hold until the answer is over than to send in pieces, which costs a few microseconds. */
-const MIN_PIECES_BYTES = 4096
+/** A smaller body is cheaper to hold until the answer is over than to send in pieces, which costs 4 us. */
+const MIN_PIECES_BYTES = 32 * 1024
+/** The same where the answer may take minutes. */
+const MIN_STREAM_PIECES_BYTES = 4096
 
 /** undici's types know no body in pieces, but undici does, and sends them one by one: their length must be told. */
-function bodyOptions(headers: string[], body: UpstreamRequest['body']): { headers: string[]; body: Uint8Array } {
-  if (body instanceof Uint8Array && body.length < MIN_PIECES_BYTES)
+function bodyOptions(headers: string[], { body, isStream }: UpstreamRequest): { headers: string[]; body: Uint8Array } {
+  const most = isStream ? MIN_STREAM_PIECES_BYTES : MIN_PIECES_BYTES
+  if (body instanceof Uint8Array && body.length < most)
     return { headers: body.length === 0 ? withoutType(headers) : headers, body }
   const pieces = body instanceof Uint8Array ? [body] : body
   const length = pieces.reduce((total, piece) => total + piece.length, 0)
