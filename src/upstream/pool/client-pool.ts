@@ -10,7 +10,6 @@
 // a request therefore waits until the poll phase is over, and undici's own wait is then a whole one.
 import { Client, type Dispatcher, errors } from 'undici'
 import { isUnsolicited } from '../failure.js'
-import { SentOnce } from './sent-once.js'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from './upstream-pool.js'
 
 export type ClientPoolOptions = {
@@ -217,7 +216,7 @@ export class ClientPool implements UpstreamPool {
     const body: unknown = options.body
     const isReused = this.#mayReuse()
     if (!Array.isArray(body)) return isReused ? options : { ...options, reset: true }
-    const once = new SentOnce(body as readonly Uint8Array[]) as unknown as Uint8Array
+    const once = giveOnce(body as readonly Uint8Array[]) as unknown as Uint8Array
     return isReused ? { ...options, body: once } : { ...options, body: once, reset: true }
   }
 
@@ -252,13 +251,11 @@ export class ClientPool implements UpstreamPool {
   }
 
   readonly #onConnectionError = function (this: PooledClient): void {
-    const member = this[MEMBER]
-    void member.pool.#remove(member)
+    void this[MEMBER].pool.#remove(this[MEMBER])
   }
 
   readonly #onDrain = function (this: PooledClient): void {
-    const member = this[MEMBER]
-    member.pool.#release(member)
+    this[MEMBER].pool.#release(this[MEMBER])
   }
 
   /** Its request has ended: it takes the next one, or becomes free. */
@@ -337,5 +334,17 @@ export class ClientPool implements UpstreamPool {
     if (last === undefined || last === member) return
     stack[at] = last
     last.freeAt = at
+  }
+}
+
+/** A body that is gone once it is sent: undici holds it until the answer is over, and with it each open stream would hold its prompt. */
+function giveOnce(pieces: readonly Uint8Array[]): Iterable<Uint8Array> {
+  let left = pieces
+  return {
+    *[Symbol.iterator]() {
+      const all = left
+      left = []
+      yield* all
+    },
   }
 }
