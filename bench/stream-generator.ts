@@ -9,7 +9,7 @@ import { rawRequest } from './raw-request.js'
 import { quantile, type StreamJob, type StreamReport } from './stats.js'
 
 /** What a provider makes anew for each answer, in the bytes that are compared. */
-const OWN_TO_AN_ANSWER = /"(?:id|created)":(?:"[^"]*"|\d+)/g
+const OWN_TO_AN_ANSWER = /"(?:id|item_id|created|created_at|completed_at)":(?:"[^"]*"|\d+)/g
 
 class Load {
   readonly job: StreamJob
