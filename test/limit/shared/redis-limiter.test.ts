@@ -285,6 +285,25 @@ test('what requests give back in one turn goes in one call, and before anything 
   client.disconnect()
 })
 
+test('what very many requests give back in one turn goes in calls of a bounded size, each part once', async (t) => {
+  const { redis, first } = await startNodes(t, 1, {
+    ...{ gateway: { concurrency: 100 }, key: { tokensPerMinute: 10_000 } },
+  })
+  for (let i = 0; i < 100; i++) t.equal(await first.admit(), null)
+  await first.reserve(0, 5000)
+  await first.flush()
+  for (let i = 0; i < 100; i++) {
+    first.limiter.settleTokens(0, 50, 10)
+    first.limiter.leave(0)
+  }
+  await first.flush()
+  await first.flush()
+  t.notOk('gateway' in (await slotsIn(redis)))
+  const left = first.limiter.snapshot(0).tokens?.remaining ?? 0
+  t.ok(left >= 9000 && left < 9900, `${left} of 10,000 left after 1,000, and what a few seconds bring`)
+  t.same(first.states, [true])
+})
+
 test('unset limits make no call to Redis', async (t) => {
   const { first } = await startNodes(t, 1, {})
   const waiter = { keyIndex: 0, onEntered() {}, onRefused() {} }

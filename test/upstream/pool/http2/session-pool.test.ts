@@ -9,6 +9,7 @@ import { Authority } from '../../../helpers/certificates.js'
 import { frameOf, GOAWAY, words } from '../../../helpers/http2-frames.js'
 import { startRig, startScriptedRig } from '../../../helpers/http2-rig.js'
 import { Http2Upstream } from '../../../helpers/http2-upstream.js'
+import { collectAll, turn } from '../../../helpers/kept.js'
 import { ScriptedHttp2Upstream } from '../../../helpers/scripted-http2-upstream.js'
 import { testProvider } from '../../../helpers/targets.js'
 import { probe, testUpstream } from '../../../helpers/upstream-probe.js'
@@ -170,4 +171,36 @@ test('a new connection is sent requests before its server has said a word, and n
   const served = await Promise.all(probes.map((one) => one.done()))
   for (const { body, call } of served) t.same([body, call?.attempts], ['ok', 1])
   t.equal(server.accepted, 1)
+})
+
+test('an open stream holds nothing of its request’s body', async (t) => {
+  const rig = await startRig(t)
+  const memory: WeakRef<object>[] = []
+  const makeBytes = () => {
+    const bytes = Buffer.alloc(64 * 1024, 'x')
+    memory.push(new WeakRef(bytes.buffer))
+    return bytes
+  }
+  rig.server.answer = (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('data: first\n\n')
+  }
+  const open = async (makeBody: () => Buffer | readonly Buffer[]) => {
+    let begun = (): void => undefined
+    const first = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const onEvent = (event: string) => event === 'bytes' && begun()
+    const seen = rig.ask({ request: { body: makeBody() }, onEvent })
+    await first
+    return seen
+  }
+  const streams = [await open(makeBytes), await open(() => [Buffer.from('{'), makeBytes().subarray(1)])]
+  await turn()
+  collectAll()
+  t.strictSame(
+    memory.map((ref) => ref.deref() !== undefined),
+    [false, false],
+  )
+  for (const seen of streams) seen.call?.abort()
 })
