@@ -105,7 +105,7 @@ export function printCapacity(figures: Figures, checks: readonly Check[], machin
     `All keys of a gateway have the hash tag \`{sluice}\`: they are in one slot, hence on one server of a cluster. One Redis has one thread for them.`,
     '',
     `- Limits of all nodes together: ${round(requestsOfOneRedis(figures))} requests a second. Beyond that, give groups of nodes a Redis each, with a share of the limits.`,
-    `- Kept streams of all nodes together: ${round(streamsOfOneRedis(figures))} streams of 50 events a second at once. Clients that cannot come back need none: keep streams where they ask for it (\`streams.resume: request\`).`,
+    `- Kept streams of all nodes together: ${round(streamsOfOneRedis(figures))} streams of 50 events a second at once. Clients that cannot come back need none: keep streams where they ask for it (\`streams.resume: ask\`).`,
     '',
     `## A million streams`,
     '',
