@@ -215,7 +215,6 @@ test('a key with a budget can use a model that writes less than what is reserved
   const open = await ground.createKey('other', { usd: 5 })
   t.equal((await ground.post(CHAT, open, { model: 'small/m', messages: MESSAGES })).status, 200)
   t.ok(caps.at(-1) === 4096, `${caps}`)
-  t.equal((await ground.post(CHAT, open, { model: 'small/m', messages: MESSAGES, max_tokens: 9000 })).status, 200)
 })
 
 test('answers of the built-in simulator have example costs, or what the operator says', async (t) => {
