@@ -1,5 +1,6 @@
 // What a client transport passes to the pipeline and what it gets back. server/ knows only these types of the pipeline.
-import { type TokenClaims } from '../accounts/browser-tokens.js'
+import { type BrowserToken, type TokenClaims } from '../accounts/browser-tokens.js'
+import { type JwtSigner } from '../accounts/jwt/jwt-bearers.js'
 import { type Account } from '../accounts/types.js'
 import { type SharingConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
@@ -36,9 +37,12 @@ export type KeyIdentity = {
   readonly account?: Account
   /** Of a key of the database: SHA-256 of the secret that the request had, in hex. Absent where it had none. */
   readonly digest?: string
-  /** It is used by a browser token, or by one of an identity provider, which has no digest; absent for the key itself. */
-  readonly token?: TokenClaims & { readonly digest: Buffer | null }
+  /** It is used by a token; absent for the key itself. */
+  readonly token?: BrowserToken | UsedJwt
 }
+
+/** A verified token of an identity provider. Its key has no secret. */
+export type UsedJwt = TokenClaims & { readonly digest: null; readonly signer: JwtSigner }
 
 export type ClientRequest = {
   readonly requestId: string

@@ -52,7 +52,7 @@ export type PipelineContext = {
   /** Null or absent: there are no browser tokens. */
   readonly tokens?: TokenSource | null
   /** Null or absent: no identity provider is trusted. */
-  readonly jwt?: Pick<JwtBearers, 'find'> | null
+  readonly jwt?: Pick<JwtBearers, 'find' | 'isTrusted'> | null
   /** Null or absent: it is not added up what keys spend. */
   readonly rollups?: SpendCounter | null
 }

@@ -28,7 +28,6 @@ const MIN_RSA_BITS = 2048
 export class Jwks {
   readonly #options: JwksOptions
   #keys: readonly PublicKey[] = []
-  #generation = 0
   #askedAtMs = Number.NEGATIVE_INFINITY
   #loading: Promise<void> | null = null
 
@@ -44,15 +43,6 @@ export class Jwks {
     return found.length === 0 && this.#loading !== null ? 'later' : found
   }
 
-  /**
-   * Changes whenever the set of keys does: what was verified under another one has to be verified again. Counts as a use of the keys, so
-   * that tokens which are already known do not keep a withdrawn key alive.
-   */
-  generation(): number {
-    if (this.#options.nowMs() - this.#askedAtMs >= FRESH_MS) void this.refresh()
-    return this.#generation
-  }
-
   /** Never rejects. One at a time. */
   refresh(): Promise<void> {
     this.#loading ??= this.#load().finally(() => {
@@ -66,21 +56,16 @@ export class Jwks {
     try {
       const keys = keysIn(await this.#options.load())
       if (keys.length === 0) throw new Error('it has no public key that could be used')
-      if (isSameSet(keys, this.#keys)) return
       this.#keys = keys
-      this.#generation += 1
     } catch (thrown) {
       this.#options.onFailure(thrown instanceof Error ? thrown.message : String(thrown))
     }
   }
 }
 
-function isSameSet(some: readonly PublicKey[], others: readonly PublicKey[]): boolean {
-  return some.length === others.length && some.every((key, i) => isSameKey(key, others[i]))
-}
-
-function isSameKey({ kid, alg, key }: PublicKey, other: PublicKey | undefined): boolean {
-  return other !== undefined && kid === other.kid && alg === other.alg && key.equals(other.key)
+/** Each fetch makes objects of its own. */
+export function isSameKey(one: PublicKey, other: PublicKey): boolean {
+  return one === other || (one.kid === other.kid && one.alg === other.alg && one.key.equals(other.key))
 }
 
 /** The keys for signatures in a set. Other keys are skipped, as RFC 7517 (section 5) requires. */

@@ -1,13 +1,13 @@
 // Bearers of a company's identity provider: which key a verified token uses, and what narrows it. Verified tokens are remembered by their
-// digest, so that each is verified once for each set of the provider's keys; what its gateway key may do is checked on each request.
+// digest, so that each is verified once; whether its signer is still trusted, and what its gateway key may do, is checked on each request.
 import { GatewayError } from '../../errors.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { TOKEN_EXPIRED } from '../browser-tokens.js'
-import { type Jwks } from './jwks.js'
-import { EXPIRED, expiryOf, faultOf, type JwtRules, type ReadJwt, readJwt } from './verify-jwt.js'
+import { isSameKey, type Jwks, type PublicKey } from './jwks.js'
+import { EXPIRED, expiryOf, type JwtRules, type ReadJwt, readJwt, verifyJwt } from './verify-jwt.js'
 
 export type JwtSource = JwtRules & {
-  readonly keys: Pick<Jwks, 'find' | 'generation'>
+  readonly keys: Pick<Jwks, 'find'>
   /** Names of claims; null: not used. */
   readonly claims: {
     readonly key: string | null
@@ -25,10 +25,11 @@ export type JwtBearer = {
   readonly expiresAtMs: number
   readonly models: readonly string[] | null
   readonly user: string | null
+  readonly signer: JwtSigner
 }
 
-/** A verified token. It holds for the set of keys with which it was verified. */
-type Verified = { readonly bearer: JwtBearer; readonly keys: JwtSource['keys']; readonly generation: number }
+/** Who has signed a verified token, and for whom. */
+export type JwtSigner = Pick<JwtRules, 'issuer' | 'audience'> & { readonly key: PublicKey }
 
 /** The key that bearers of a team use is called so. */
 export const TEAM_KEY_SUFFIX = '.jwt'
@@ -44,8 +45,8 @@ const LATER = GatewayError.shared('overloaded', {
 export class JwtBearers {
   readonly #sources: readonly JwtSource[]
   readonly #nowMs: () => number
-  #recent = new Map<string, Verified>()
-  #older = new Map<string, Verified>()
+  #recent = new Map<string, JwtBearer>()
+  #older = new Map<string, JwtBearer>()
 
   /** `nowMs`: Unix time. */
   constructor(sources: readonly JwtSource[], nowMs: () => number) {
@@ -59,36 +60,42 @@ export class JwtBearers {
    */
   find(text: string, digest: string): JwtBearer | null {
     const known = this.#recent.get(digest) ?? this.#older.get(digest)
-    if (known !== undefined && this.#isValid(known)) return known.bearer
+    if (known !== undefined && known.expiresAtMs > this.#nowMs() && this.isTrusted(known.signer)) return known
     const jwt = text.startsWith('eyJ') ? readJwt(text) : null
     if (jwt === null) return null
-    const verified = this.#verify(jwt)
+    const bearer = this.#verify(jwt)
     if (this.#recent.size >= HALF) {
       this.#older = this.#recent
       this.#recent = new Map()
     }
-    this.#recent.set(digest, verified)
-    return verified.bearer
+    this.#recent.set(digest, bearer)
+    return bearer
   }
 
-  /** The key that has signed it may have been withdrawn since. */
-  #isValid({ bearer, keys, generation }: Verified): boolean {
-    return bearer.expiresAtMs > this.#nowMs() && keys.generation() === generation
+  /**
+   * Whether what it has signed would still be accepted: its provider may have withdrawn the key, or the configuration the provider.
+   * @throws overloaded while the keys of the provider are being fetched and none is known that could be it
+   */
+  isTrusted({ issuer, audience, key }: JwtSigner): boolean {
+    const source = this.#sources.find((each) => each.issuer === issuer && each.audience === audience)
+    const keys = source?.keys.find(key.kid) ?? []
+    if (keys === 'later') throw LATER
+    return keys.some((each) => isSameKey(each, key))
   }
 
-  #verify(jwt: ReadJwt): Verified {
+  #verify(jwt: ReadJwt): JwtBearer {
     const source = this.#sources.find(({ issuer }) => issuer === jwt.claims.iss)
     if (source === undefined) throw refusal('it is of an unknown issuer')
     const keys = source.keys.find(jwt.kid)
     if (keys === 'later') throw LATER
-    const fault = faultOf(jwt, source, keys, this.#nowMs())
-    if (fault === EXPIRED) throw TOKEN_EXPIRED
-    if (fault !== null) throw refusal(fault)
-    return { bearer: bearerOf(jwt, source), keys: source.keys, generation: source.keys.generation() }
+    const signer = verifyJwt(jwt, source, keys, this.#nowMs())
+    if (signer === EXPIRED) throw TOKEN_EXPIRED
+    if (typeof signer === 'string') throw refusal(signer)
+    return bearerOf(jwt, source, signer)
   }
 }
 
-function bearerOf(jwt: ReadJwt, { claims: names }: JwtSource): JwtBearer {
+function bearerOf(jwt: ReadJwt, { claims: names, issuer, audience }: JwtSource, key: PublicKey): JwtBearer {
   const { claims } = jwt
   const keys = [
     ...textsIn(claims, names.key).map((name) => ({ name, team: null })),
@@ -101,6 +108,7 @@ function bearerOf(jwt: ReadJwt, { claims: names }: JwtSource): JwtBearer {
     ...{ keys, expiresAtMs: expiryOf(jwt) },
     models: hasModels ? textsIn(claims, names.models).flatMap((text) => text.split(' ')) : null,
     user: user === null ? null : user.slice(0, MAX_USER_CHARS),
+    signer: { issuer, audience, key },
   }
 }
 

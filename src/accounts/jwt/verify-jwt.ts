@@ -62,12 +62,18 @@ export function readJwt(text: string): ReadJwt | null {
   }
 }
 
-/** Null: one of the keys has signed it, and it is for this gateway, now. Else what is wrong, for the log. */
-export function faultOf(jwt: ReadJwt, rules: JwtRules, keys: readonly PublicKey[], nowMs: number): string | null {
+/** The key that has signed it, if it is for this gateway, now. Else what is wrong, for the log. */
+export function verifyJwt(
+  jwt: ReadJwt,
+  rules: JwtRules,
+  keys: readonly PublicKey[],
+  nowMs: number,
+): PublicKey | string {
   const alg = rules.algorithms.find((each) => each === jwt.alg)
   if (alg === undefined) return `its algorithm ${jwt.alg.slice(0, MAX_SHOWN)} is not accepted`
   const fitting = keys.filter((key) => (key.alg === null || key.alg === alg) && fits(key.key, SCHEMES[alg]))
-  if (!fitting.some(({ key }) => isSigned(jwt, key, SCHEMES[alg]))) return 'no known key has signed it'
+  const signer = fitting.find(({ key }) => isSigned(jwt, key, SCHEMES[alg]))
+  if (signer === undefined) return 'no known key has signed it'
   const { iss, aud, exp, nbf } = jwt.claims
   if (iss !== rules.issuer) return 'it is of another issuer'
   if (aud !== rules.audience && !(Array.isArray(aud) && aud.includes(rules.audience)))
@@ -76,7 +82,7 @@ export function faultOf(jwt: ReadJwt, rules: JwtRules, keys: readonly PublicKey[
   if (exp * MS_PER_SEC + SKEW_MS <= nowMs) return EXPIRED
   if (nbf !== undefined && !(typeof nbf === 'number' && nbf * MS_PER_SEC - SKEW_MS <= nowMs))
     return 'it is not valid yet'
-  return null
+  return signer
 }
 
 const MAX_SHOWN = 16

@@ -2,13 +2,13 @@
 // Those of the configuration come first, then those of the database, whose state is looked at each time. A browser token leads to the key
 // whose secret it was issued with, as that key is now.
 import { hash } from 'node:crypto'
-import { TOKEN_EXPIRED, TOKEN_PREFIX } from '../../accounts/browser-tokens.js'
+import { type BrowserToken, TOKEN_EXPIRED, TOKEN_PREFIX } from '../../accounts/browser-tokens.js'
 import { type Listed } from '../../accounts/directory/reader.js'
 import { type JwtBearer } from '../../accounts/jwt/jwt-bearers.js'
 import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
-import { type Credentials, type KeyIdentity } from '../client.js'
+import { type Credentials, type KeyIdentity, type UsedJwt } from '../client.js'
 import { type AccountSource, type PipelineContext } from '../context.js'
 
 const BEARER = /^bearer +(\S+) *$/i
@@ -89,11 +89,11 @@ function createFindBearer({ keys }: KeySources, accounts: AccountSource | null):
     if (listed === null || accounts === null || (team !== null && listed.account.team?.name !== team)) return null
     return identityOf(letIn(listed, accounts))
   }
-  return ({ keys: named, expiresAtMs, models, user }) => {
+  return ({ keys: named, expiresAtMs, models, user, signer }) => {
     for (const { name, team } of named) {
       const key = (team === null ? ofFile(name) : null) ?? ofDatabase(name, team)
       if (key === null) continue
-      return { ...key, token: { digest: null, expiresAtMs, models, maxOutputTokens: null, origin: null, user } }
+      return { ...key, token: { digest: null, signer, expiresAtMs, models, maxOutputTokens: null, origin: null, user } }
     }
     const names = named.map(({ name }) => name).join(', ')
     throw new GatewayError('unauthenticated', { cause: new Error(`the token is of no key: ${names}`) })
@@ -101,7 +101,7 @@ function createFindBearer({ keys }: KeySources, accounts: AccountSource | null):
 }
 
 /** Finds a key of another configuration by its owner, whatever its name and index are now, and one of the database as it is now. */
-export function createRenew(sources: KeySources, { accounts = null, tokens = null }: Known = {}): Renew {
+export function createRenew(sources: KeySources, { accounts = null, tokens = null, jwt = null }: Known = {}): Renew {
   if (!needsKeys(sources)) return () => NO_KEY
   const { keys } = sources
   const byDigest = createFind(sources, accounts)
@@ -120,12 +120,22 @@ export function createRenew(sources: KeySources, { accounts = null, tokens = nul
     return { index, name: key.name, owner }
   }
 
+  function renewOfToken(token: BrowserToken): KeyIdentity | null {
+    if (tokens?.isExpired(token) === true) throw TOKEN_EXPIRED
+    return byDigest(token.digest.toString('hex'))
+  }
+
+  function renewBearer(known: KeyIdentity, { expiresAtMs, signer }: UsedJwt): KeyIdentity | null {
+    if (expiresAtMs <= nowMs()) throw TOKEN_EXPIRED
+    if (jwt?.isTrusted(signer) !== true)
+      throw new GatewayError('unauthenticated', { cause: new Error('the signer of the token is trusted no more') })
+    return renewKey(known)
+  }
+
   return function renew(known) {
     const { token } = known
     if (token === undefined) return renewKey(known)
-    const { digest } = token
-    if (digest === null ? token.expiresAtMs <= nowMs() : tokens?.isExpired(token) === true) throw TOKEN_EXPIRED
-    const key = digest === null ? renewKey(known) : byDigest(digest.toString('hex'))
+    const key = token.digest === null ? renewBearer(known, token) : renewOfToken(token)
     if (key === null) throw new GatewayError('unauthenticated')
     return { ...key, token }
   }

@@ -530,7 +530,8 @@ test('what one target accepts is no cap for another one', async (t) => {
 test('a token’s own cap above the most of the model is lowered as well, without a budget', async (t) => {
   const { desk, rig } = setUp()
   desk.isAbsent = true
-  const token = { digest: null, expiresAtMs: 1e12, models: ['*'], maxOutputTokens: 10_000, origin: null, user: null }
+  const digest = Buffer.alloc(32)
+  const token = { digest, expiresAtMs: 1e12, models: ['*'], maxOutputTokens: 10_000, origin: null, user: null }
   const key = { index: 0, name: 'app', owner: 'd'.repeat(64), token }
   const sink = await rig.ask({ ...WHOLE, key })
   await reject(rig, TOO_LARGE(sentCap(rig), 4096))

@@ -330,8 +330,13 @@ test('a token of an identity provider is the first key that it names, as that ke
     expiresAtMs: 9000,
     models: ['fast'],
     user: 'anna',
+    signer: {} as JwtBearer['signer'],
   }
-  const jwt = { find: (text: string) => (text === 'eyJ.a.b' ? said : null) }
+  const trusted = new Set([said.signer])
+  const jwt = {
+    find: (text: string) => (text === 'eyJ.a.b' ? said : null),
+    isTrusted: (signer: JwtBearer['signer']) => trusted.has(signer),
+  }
   const known = { accounts: rig.source, jwt }
   const [authenticate, renew] = [
     createAuthenticate(sources([A], 'sqlite'), known),
@@ -353,6 +358,16 @@ test('a token of an identity provider is the first key that it names, as that ke
     'only as a bearer',
   )
   t.match(renew(socket), { owner: 'key_blue.jwt', token: { user: 'anna' } })
+  trusted.clear()
+  t.equal(
+    causeOf(() => renew(socket)),
+    'the signer of the token is trusted no more',
+  )
+  t.equal(
+    causeOf(() => createRenew(sources([A], 'sqlite'), { accounts: rig.source })(socket)),
+    'the signer of the token is trusted no more',
+    'the configuration trusts no provider now',
+  )
   rig.put('blue.jwt', {}, { disabled: true, team: { id: 'team_1', name: 'blue', models: ['*'], limits: LIMITS } })
   t.equal(refused(), 'key blue.jwt is disabled')
   rig.writer.remove('key_blue.jwt')
