@@ -1,10 +1,12 @@
 // Traces of a running gateway, as a collector receives them: one tree a request, tokens counted once, and nothing that is secret.
 import { once } from 'node:events'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { request } from 'undici'
 import { WebSocket } from 'ws'
 import { Collector, type ReceivedSpan } from '../helpers/collector.js'
+import { findProgram } from '../helpers/find-program.js'
 import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
+import { startOtelcol } from '../helpers/otelcol.js'
 import {
   answer,
   chunk,
@@ -58,118 +60,142 @@ async function ask(gateway: Running, { model, headers = {}, stream = true }: Ask
   return { status: answered.statusCode, text, line, traceId: String(line.traceId), kept }
 }
 
+const otelcol = findProgram(['otelcol'], process.env)
+/** Where the gateway sends its spans, from where they come to the test's collector. */
+const RECEIVERS = [
+  { receiver: 'a collector', skip: false, through: async (_t: Test, destination: string) => destination },
+  {
+    receiver: 'the OpenTelemetry Collector',
+    skip: otelcol === null ? 'no otelcol in PATH' : false,
+    through: (t: Test, destination: string) => startOtelcol(t, otelcol ?? '', destination),
+  },
+]
+
 function childrenOf(spans: readonly ReceivedSpan[], parent: ReceivedSpan | undefined): ReceivedSpan[] {
   return spans.filter(({ parentId }) => parentId === parent?.spanId)
 }
 
-test('a request that falls back and is hedged is one tree in the trace of its caller, its tokens counted once', async (t) => {
-  const collector = await Collector.listen(t)
-  const [ill, late, quick] = [await listen(t, REFUSED), await listen(t, LATE), await listen(t, STREAM)]
-  const gateway = await startGateway(t, {
-    env: { ...collector.env, OTEL_SERVICE_NAME: 'gate', OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test' },
-    config: {
-      keys: [{ name: 'team-a', key: API_KEY }],
-      routing: { retries: { max: 0 } },
-      telemetry: { propagate: ['quick'] },
-      providers: { ill: provider(ill), late: provider(late), quick: provider(quick) },
-      models: {
-        pair: { targets: ['ill/m'], fallbacks: ['hedged'] },
-        hedged: {
-          targets: [
-            { provider: 'late', model: 'm', weight: 1 },
-            { provider: 'quick', model: 'm', weight: 0 },
-          ],
-          hedge: { afterMs: 50 },
+for (const { receiver, skip, through } of RECEIVERS) {
+  test(`a request that falls back and is hedged is one tree in the trace of its caller for ${receiver}, its tokens counted once`, {
+    skip,
+  }, async (t) => {
+    const collector = await Collector.listen(t)
+    const sentTo = { OTEL_EXPORTER_OTLP_ENDPOINT: await through(t, collector.origin) }
+    const [ill, late, quick] = [await listen(t, REFUSED), await listen(t, LATE), await listen(t, STREAM)]
+    const gateway = await startGateway(t, {
+      env: {
+        ...collector.env,
+        ...sentTo,
+        OTEL_SERVICE_NAME: 'gate',
+        OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
+      },
+      config: {
+        keys: [{ name: 'team-a', key: API_KEY }],
+        routing: { retries: { max: 0 } },
+        telemetry: { propagate: ['quick'] },
+        providers: { ill: provider(ill), late: provider(late), quick: provider(quick) },
+        models: {
+          pair: { targets: ['ill/m'], fallbacks: ['hedged'] },
+          hedged: {
+            targets: [
+              { provider: 'late', model: 'm', weight: 1 },
+              { provider: 'quick', model: 'm', weight: 0 },
+            ],
+            hedge: { afterMs: 50 },
+          },
         },
       },
-    },
-  })
-  const headers = { traceparent: TRACEPARENT, tracestate: 'vendor=opaque' }
-  const { status, line } = await ask(gateway, { model: 'pair', headers })
-  t.equal(status, 200)
-  t.equal(line.traceId, CALLER.traceId)
-  const spans = await collector.trace(CALLER.traceId)
-  t.equal(spans.filter(({ name }) => name !== 'connect').length, 5)
-  for (const { state, resource } of spans) {
-    t.equal(state, 'vendor=opaque')
-    t.match(resource, { 'service.name': 'gate', 'deployment.environment.name': 'test', 'service.version': String })
-  }
-  const [server, ...others] = spans.filter(({ parentId }) => parentId === CALLER.spanId)
-  t.equal(others.length, 0)
-  t.match(server, { kind: 'server', name: 'POST openai-chat', status: 'unset' })
-  t.match(server?.attributes, {
-    'http.request.method': 'POST',
-    'http.response.status_code': 200,
-    'url.path': '/v1/chat/completions',
-    'url.scheme': 'http',
-    'client.address': '127.0.0.1',
-    'sluice.key': 'team-a',
-    'sluice.model': 'pair',
-    'sluice.outcome': 'complete',
-    'sluice.request_id': line.id,
-  })
-  const [operation, ...more] = childrenOf(spans, server)
-  t.equal(more.length, 0)
-  t.match(operation, { kind: 'client', name: 'chat m', status: 'unset' })
-  t.match(operation?.attributes, {
-    'gen_ai.operation.name': 'chat',
-    'gen_ai.provider.name': 'quick',
-    'gen_ai.request.model': 'm',
-    'gen_ai.request.stream': true,
-    'gen_ai.response.model': 'm-2026-01',
-    'gen_ai.response.id': 'chatcmpl-9x',
-    'gen_ai.response.finish_reasons': ['stop'],
-    'gen_ai.response.time_to_first_chunk': Number,
-    'gen_ai.usage.input_tokens': 11,
-    'gen_ai.usage.output_tokens': 7,
-    'server.address': '127.0.0.1',
-    'server.port': quick.port,
-  })
-  const withTokens = spans.filter(({ attributes }) => Object.keys(attributes).some((name) => name.includes('tokens')))
-  t.same(withTokens, [operation], 'tokens are in one span')
-  const tries = childrenOf(spans, operation).sort(
-    (a, b) => Number(a.attributes['sluice.try']) - Number(b.attributes['sluice.try']),
-  )
-  t.match(
-    tries.map(({ name, kind, status: code, attributes }) => ({ name, kind, code, attributes })),
-    [
-      {
-        ...{ name: 'POST', kind: 'client', code: 'error' },
-        attributes: { 'sluice.target': 'ill/m', 'sluice.result': 'rejected', 'http.response.status_code': 503 },
-      },
-      {
-        ...{ code: 'unset' },
-        attributes: { 'sluice.target': 'late/m', 'sluice.result': 'aborted', 'sluice.hedge_loser': true },
-      },
-      {
-        ...{ code: 'unset' },
-        attributes: { 'sluice.target': 'quick/m', 'sluice.result': 'ok', 'http.response.status_code': 200 },
-      },
-    ],
-  )
-  t.equal(tries[0]?.attributes['error.type'], 'upstream_overloaded')
-  t.notOk('sluice.hedge_loser' in (tries[2]?.attributes ?? {}))
-  for (const span of spans) {
-    t.ok(span.endNs >= span.startNs, 'no span ends before it begins')
-    t.ok(span.startNs >= (server?.startNs ?? 0n) && span.endNs <= (server?.endNs ?? 0n), 'each lies within the request')
-  }
-  const connects = spans.filter(({ name }) => name === 'connect')
-  t.same(
-    connects.map(({ parentId }) => parentId).sort(),
-    tries.map(({ spanId }) => spanId).sort(),
-    'each try has made a connection',
-  )
-  const seen = (upstream: ScriptedUpstream): string => upstream.requests[0]?.head ?? ''
-  t.match(seen(quick), new RegExp(`traceparent: 00-${CALLER.traceId}-${tries[2]?.spanId}-01\r\n`, 'i'))
-  t.match(seen(quick), /tracestate: vendor=opaque\r\n/i)
-  for (const other of [ill, late]) t.notMatch(seen(other), /traceparent|tracestate/i, 'others learn nothing of it')
-  for (const secret of [PROMPT, API_KEY, PROVIDER_KEY, 'Well']) {
-    t.notOk(
-      collector.bodies.some((body) => body.includes(secret)),
-      'no prompt, no key, no answer',
+    })
+    const headers = { traceparent: TRACEPARENT, tracestate: 'vendor=opaque' }
+    const { status, line } = await ask(gateway, { model: 'pair', headers })
+    t.equal(status, 200)
+    t.equal(line.traceId, CALLER.traceId)
+    const spans = await collector.trace(CALLER.traceId)
+    t.equal(spans.filter(({ name }) => name !== 'connect').length, 5)
+    for (const { state, resource } of spans) {
+      t.equal(state, 'vendor=opaque')
+      t.match(resource, { 'service.name': 'gate', 'deployment.environment.name': 'test', 'service.version': String })
+    }
+    const [server, ...others] = spans.filter(({ parentId }) => parentId === CALLER.spanId)
+    t.equal(others.length, 0)
+    t.match(server, { kind: 'server', name: 'POST openai-chat', status: 'unset' })
+    t.match(server?.attributes, {
+      'http.request.method': 'POST',
+      'http.response.status_code': 200,
+      'url.path': '/v1/chat/completions',
+      'url.scheme': 'http',
+      'client.address': '127.0.0.1',
+      'sluice.key': 'team-a',
+      'sluice.model': 'pair',
+      'sluice.outcome': 'complete',
+      'sluice.request_id': line.id,
+    })
+    const [operation, ...more] = childrenOf(spans, server)
+    t.equal(more.length, 0)
+    t.match(operation, { kind: 'client', name: 'chat m', status: 'unset' })
+    t.match(operation?.attributes, {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'quick',
+      'gen_ai.request.model': 'm',
+      'gen_ai.request.stream': true,
+      'gen_ai.response.model': 'm-2026-01',
+      'gen_ai.response.id': 'chatcmpl-9x',
+      'gen_ai.response.finish_reasons': ['stop'],
+      'gen_ai.response.time_to_first_chunk': Number,
+      'gen_ai.usage.input_tokens': 11,
+      'gen_ai.usage.output_tokens': 7,
+      'server.address': '127.0.0.1',
+      'server.port': quick.port,
+    })
+    const withTokens = spans.filter(({ attributes }) => Object.keys(attributes).some((name) => name.includes('tokens')))
+    t.same(withTokens, [operation], 'tokens are in one span')
+    const tries = childrenOf(spans, operation).sort(
+      (a, b) => Number(a.attributes['sluice.try']) - Number(b.attributes['sluice.try']),
     )
-  }
-})
+    t.match(
+      tries.map(({ name, kind, status: code, attributes }) => ({ name, kind, code, attributes })),
+      [
+        {
+          ...{ name: 'POST', kind: 'client', code: 'error' },
+          attributes: { 'sluice.target': 'ill/m', 'sluice.result': 'rejected', 'http.response.status_code': 503 },
+        },
+        {
+          ...{ code: 'unset' },
+          attributes: { 'sluice.target': 'late/m', 'sluice.result': 'aborted', 'sluice.hedge_loser': true },
+        },
+        {
+          ...{ code: 'unset' },
+          attributes: { 'sluice.target': 'quick/m', 'sluice.result': 'ok', 'http.response.status_code': 200 },
+        },
+      ],
+    )
+    t.equal(tries[0]?.attributes['error.type'], 'upstream_overloaded')
+    t.notOk('sluice.hedge_loser' in (tries[2]?.attributes ?? {}))
+    for (const span of spans) {
+      t.ok(span.endNs >= span.startNs, 'no span ends before it begins')
+      t.ok(
+        span.startNs >= (server?.startNs ?? 0n) && span.endNs <= (server?.endNs ?? 0n),
+        'each lies within the request',
+      )
+    }
+    const connects = spans.filter(({ name }) => name === 'connect')
+    t.same(
+      connects.map(({ parentId }) => parentId).sort(),
+      tries.map(({ spanId }) => spanId).sort(),
+      'each try has made a connection',
+    )
+    const seen = (upstream: ScriptedUpstream): string => upstream.requests[0]?.head ?? ''
+    t.match(seen(quick), new RegExp(`traceparent: 00-${CALLER.traceId}-${tries[2]?.spanId}-01\r\n`, 'i'))
+    t.match(seen(quick), /tracestate: vendor=opaque\r\n/i)
+    for (const other of [ill, late]) t.notMatch(seen(other), /traceparent|tracestate/i, 'others learn nothing of it')
+    for (const secret of [PROMPT, API_KEY, PROVIDER_KEY, 'Well']) {
+      t.notOk(
+        collector.bodies.some((body) => body.includes(secret)),
+        'no prompt, no key, no answer',
+      )
+    }
+  })
+}
 
 test('a malformed traceparent begins a new trace, a caller that does not sample is obeyed, and a refusal has its span', async (t) => {
   const collector = await Collector.listen(t)
