@@ -15,6 +15,8 @@ const CHUNK = '{"id":"c1","object":"chat.completion.chunk","created":1763712000,
 const OPENAI = {
   opening: `${CHUNK}"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
   delta: `${CHUNK}"delta":{"content":" consectetur"},"logprobs":null,"finish_reason":null}]}`,
+  call: `${CHUNK}"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"write","arguments":""}}]},"logprobs":null,"finish_reason":null}]}`,
+  fragment: `${CHUNK}"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"words\\":"}}]},"logprobs":null,"finish_reason":null}]}`,
 }
 const ANTHROPIC = {
   opening:
@@ -63,10 +65,13 @@ function measureDelta(name: string, decoder: StreamDecoder, delta: string) {
 }
 
 const opening = [ANTHROPIC.opening, BLOCK]
-printTable('one delta of text', [
+const call = [OPENAI.opening, OPENAI.call]
+printTable('one delta', [
   measureDelta('anthropic -> openai', openStream(anthropicMessages, openaiChat, opening), ANTHROPIC.delta),
   measureDelta('openai -> anthropic', openStream(openaiChat, anthropicMessages, [OPENAI.opening]), OPENAI.delta),
   measureDelta('openai -> responses', openStream(openaiChat, openaiResponses, [OPENAI.opening]), OPENAI.delta),
+  measureDelta('openai -> anthropic, tool', openStream(openaiChat, anthropicMessages, call), OPENAI.fragment),
+  measureDelta('openai -> responses, tool', openStream(openaiChat, openaiResponses, call), OPENAI.fragment),
   measureDelta('anthropic -> responses', openStream(anthropicMessages, openaiResponses, opening), ANTHROPIC.delta),
   measureDelta(
     'responses -> anthropic',
