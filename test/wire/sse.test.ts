@@ -5,6 +5,7 @@ import { GatewayError } from '../../src/errors.js'
 import { MAX_FRAME_BYTES, type RawSpan } from '../../src/wire/scanner.js'
 import { encodeSseFrame, SseScanner } from '../../src/wire/sse.js'
 import { cutAtEveryByte, cutAtRandom } from '../helpers/chunks.js'
+import { cpuMsOf } from '../helpers/own-time.js'
 import { thrownBy } from '../helpers/thrown.js'
 
 type Frame = { payload: string; raw: string }
@@ -131,6 +132,7 @@ const HARD = [
   'data: héllo 🌊 \u2028\n\nevent: e\ndata: {"x":"日本"}\n\n: c\n\ndata: [DONE]\n\n',
   'data: a\r\ndata: b\r\n\r\nevent: e\r\n\r\n\r\ndata: c\r\n\r\n',
   'data: a\r\rdata: b\rdata: c\r\r\r\ndata: d\n\r\ndata: e\n\n',
+  'data: a\rdata: b\r\n\r\ndata: c\r\n\ndata: d\r\n\r\n\r\n',
   '\ufeffdata: a\n\ndata: b\n\r\ndata\n\ndata:\n\n\n\n\ndata: {"cut":1}',
   '\ufeff\n\ndata: x\n\n',
 ]
@@ -197,6 +199,16 @@ test('takes time in proportion to the bytes of a huge frame, however small its c
   t.equal(scan(bits).frames[0]?.payload.length, size)
   const lines = scan([Buffer.from('data\r'.repeat(400_000)), Buffer.from('\r\r')])
   t.equal(lines.frames[0]?.payload.length, 399_999)
+})
+
+test('does not search a whole chunk for the LF of each frame that ends with CR', async (t) => {
+  const frames = 300_000
+  const chunk = Buffer.from(`: a\r\r${'data: b\r\r'.repeat(frames)}\n`)
+  let found = 0
+  const scanner = new SseScanner(() => void found++, { maxFrameBytes: MAX_FRAME_BYTES })
+  // 400 GB would be searched otherwise, which takes half a minute.
+  t.ok(cpuMsOf(() => scanner.push(chunk)) < 5000)
+  t.equal(found, frames + 1)
 })
 
 test('writes frames that it reads back', async (t) => {
