@@ -25,9 +25,9 @@ export type Load = { readonly eventsPerSec: number }
 /** More leaves no room for what is not counted: bursts, collections, a reload. */
 export const USABLE = 0.7
 const US_PER_SEC = 1_000_000
-/** Over HTTP/1.1 a stream is two connections; over HTTP/2 up to 32 share the one to the provider. */
+/** Over HTTP/1.1 a stream is two connections; over HTTP/2 up to 50 share the one to the provider. */
 export const DESCRIPTORS_H1 = 2
-export const DESCRIPTORS_H2 = 1 + 1 / 32
+export const DESCRIPTORS_H2 = 1 + 1 / 50
 
 /** The most whole requests a second of a node. */
 export function requestsPerSec({ cpuUsPerRequest }: Figures, cores: number): number {

@@ -67,7 +67,7 @@ test('a hundred streams share four connections, each gets its own words and is c
   const rig = await prepare(t)
   const { held, clients } = await begin(t, rig, STREAMS)
   t.equal(held.length, STREAMS)
-  t.equal(rig.server.sessions.length, 4)
+  t.equal(rig.server.sessions.length, 2)
   for (let i = 0; i < 20; i++) for (const { name, response } of held) response.write(delta(` ${name}`))
   for (const { response } of held) response.end(FINISH)
   for (const { word, whole } of clients) {
@@ -90,7 +90,7 @@ test('a connection that is lost cuts its own streams, in-band and without an end
   const { held, clients } = await begin(t, rig, STREAMS)
   const lost = rig.server.sessions[1]
   const names = held.filter(({ response }) => response.stream.session === lost).map(({ name }) => name)
-  t.ok(names.length > 0 && names.length <= 32, `${names.length} streams on it`)
+  t.ok(names.length > 0 && names.length <= 50, `${names.length} streams on it`)
   lost?.destroy()
   for (const { name, response } of held) if (!names.includes(name)) response.end(FINISH)
   for (const { word, whole } of clients) {

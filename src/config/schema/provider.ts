@@ -145,7 +145,7 @@ export const ProviderEntry = section('One provider.', {
   http2: Type.Enum(['auto', 'on', 'off'], {
     default: 'auto',
     description:
-      'HTTP/2 to a provider over TLS: auto where the provider agrees to it, on for it alone, off for HTTP/1.1. Connections are shared, up to 32 streams each, so it needs isolation none.',
+      'HTTP/2 to a provider over TLS: auto where the provider agrees to it, on for it alone, off for HTTP/1.1. Connections are shared, up to 50 streams each, so it needs isolation none.',
   }),
 })
 

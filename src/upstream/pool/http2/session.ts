@@ -35,8 +35,8 @@ export type SessionOptions = {
   readonly lookEveryMs?: number
 }
 
-/** Streams of a session; a server may allow fewer. Beyond that a stream would stand in a queue. */
-export const MAX_STREAMS = 32
+/** Streams of a session; a server may allow fewer. Most allow 100, but one lost connection, or one lost packet, is felt by all of them. */
+export const MAX_STREAMS = 50
 /**
  * Before the server has said what it allows, which takes a round trip: RFC 9113 6.5.2 recommends 100 at least, and what is too much is
  * refused unseen.

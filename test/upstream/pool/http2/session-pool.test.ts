@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:http2'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { test } from 'tap'
+import { MAX_STREAMS } from '../../../../src/upstream/pool/http2/session.js'
 import { SessionPool, type SessionPoolOptions } from '../../../../src/upstream/pool/http2/session-pool.js'
 import { type PooledHandler } from '../../../../src/upstream/pool/upstream-pool.js'
 import { Authority } from '../../../helpers/certificates.js'
@@ -36,21 +37,21 @@ test('a connection that fails fails those that it was for, each once, and the re
   const fail: ((error: Error) => void)[] = []
   const pool = poolOf('https://127.0.0.1', (callback) => fail.push((error) => callback(error, null)))
   const ends: string[] = []
-  for (let i = 0; i < 100; i++) send(pool, ends)
-  t.equal(fail.length, 4, 'one connection for each 32 requests')
+  for (let i = 0; i < 4 * MAX_STREAMS - 28; i++) send(pool, ends)
+  t.equal(fail.length, 4, 'one connection for each full share of requests')
   for (const [i, failNow] of fail.entries()) {
     failNow(new Error(`no ${i}`))
-    t.equal(ends.length, Math.min((i + 1) * 32, 100))
+    t.equal(ends.length, Math.min((i + 1) * MAX_STREAMS, 4 * MAX_STREAMS - 28))
   }
   t.equal(fail.length, 4, 'none is opened for nobody')
-  t.equal(ends.filter((end) => end === 'no 3').length, 4)
+  t.equal(ends.filter((end) => end === 'no 3').length, MAX_STREAMS - 28)
   send(pool, ends)
   t.equal(fail.length, 5)
   const destroyed = pool.destroy()
   t.match(ends.at(-1), /destroyed/)
   fail[4]?.(new Error('late'))
   await destroyed
-  t.equal(ends.length, 101)
+  t.equal(ends.length, 4 * MAX_STREAMS - 27)
 })
 
 test('a server that agrees to HTTP/2 and says nothing is given up at the limit of connecting, as one that does not accept', async (t) => {
