@@ -9,6 +9,8 @@ import { type FrontReport, type HeldReport, settledRssBytes } from '../stats.js'
 import { runStreams } from '../stream-load.js'
 
 type Front = {
+  /** Of the simulator behind it. */
+  readonly clear: string
   readonly origin: string
   readonly certFile: string
   readonly connections: () => Promise<FrontReport>
@@ -16,6 +18,7 @@ type Front = {
 
 const PACED = { ask: { tokens: 100 }, load: { streams: 200, concurrency: 200 } } as const
 const WARM_UP = { ask: { tokens: 2 }, load: { streams: 2000, concurrency: 100 } } as const
+const IN_CLEAR = 'sluice, in clear'
 const PACE = ['--tokens-per-second', '50']
 /** What is measured is holding. */
 const HELD_PACE = ['--tokens-per-second', '0.5']
@@ -29,12 +32,13 @@ const STORM = { ask: { tokens: 5 }, load: { streams: 200, concurrency: 200 } } a
 export async function runS16(bench: Bench): Promise<void> {
   const scenario = 'S16 openai over TLS, 100 events at 20 ms'
   await inFront(PACE, async (front) => {
-    await against([], startsOf(front), async (contenders) => {
+    await against([], [...startsOf(front), inClear(front)], async (contenders) => {
       for (const each of contenders) await runStreams(each, WARM_UP.ask, WARM_UP.load)
       await interleave(bench, { scenario, entrants: contenders }, async (each, { add }) => {
         const load = { ...PACED.load, streams: scaled(bench, PACED.load.streams) }
         const { cpuUsPerEvent, gapMs } = await runStreams(each, PACED.ask, load)
         add('CPU us/event', cpuUsPerEvent)
+        add('CPU us/event to clear', cpuUsPerEvent, IN_CLEAR)
         add('gap p99 ms', gapMs.p99, null)
       })
     })
@@ -64,8 +68,8 @@ async function inFront(pace: readonly string[], measure: (front: Front) => Promi
   const simulator = await startSimulator(pace)
   const talker = new Talker('tls-front.js', [simulator.origin])
   try {
-    const { origin, certFile } = await talker.hear<Omit<Front, 'connections'>>()
-    await measure({ origin, certFile, connections: () => talker.ask<FrontReport>({}) })
+    const { origin, certFile } = await talker.hear<Pick<Front, 'origin' | 'certFile'>>()
+    await measure({ clear: simulator.origin, origin, certFile, connections: () => talker.ask<FrontReport>({}) })
   } finally {
     talker.stop()
     simulator.stop()
@@ -73,17 +77,18 @@ async function inFront(pace: readonly string[], measure: (front: Front) => Promi
 }
 
 function startsOf({ origin, certFile }: Front): readonly Start[] {
-  const sluice = (name: string, http2: string): Start => {
-    const openai = {
-      protocol: 'openai-chat',
-      baseUrl: `${origin}/v1`,
-      apiKey: 'sk-bench',
-      http2,
-      tls: { caFile: certFile },
-    }
-    return (upstream) => startSluice(upstream, { name, providers: { openai } })
-  }
+  const sluice = (name: string, http2: string) => startBefore(name, origin, { http2, tls: { caFile: certFile } })
   return [() => startTlsPipe(origin, certFile), sluice('sluice', 'off'), sluice('sluice, HTTP/2', 'auto')]
+}
+
+/** The same without TLS. */
+function inClear({ clear }: Front): Start {
+  return startBefore(IN_CLEAR, clear, {})
+}
+
+function startBefore(name: string, origin: string, options: object): Start {
+  const openai = { protocol: 'openai-chat', baseUrl: `${origin}/v1`, apiKey: 'sk-bench', ...options }
+  return (upstream) => startSluice(upstream, { name, providers: { openai } })
 }
 
 type Watched = { readonly add: Add; readonly front: Front }
