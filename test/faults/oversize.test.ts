@@ -1,7 +1,7 @@
 // Providers that send far too much: the gateway takes what fits its bounds, refuses the rest, and its memory is afterwards what
 // it was before, looked at once its garbage has been collected.
 import { test } from 'tap'
-import { DONE, delta, FaultRig, FINISH, mismatches, type Row, WAYS } from '../helpers/fault-rig.js'
+import { DONE, delta, FaultRig, FINISH, type Row } from '../helpers/fault-rig.js'
 import { INSPECTED, memoryOf, rssBytes } from '../helpers/inspector.js'
 import { answer, CANARY, chunk, LAST_CHUNK, type Step, streamHead, whole } from '../helpers/scripted-upstream.js'
 
@@ -95,13 +95,7 @@ for (const isHttp2 of [false, true]) {
     }, 10)
     t.teardown(() => clearInterval(timer))
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [at, row] of rows.entries()) {
-        for (const way of round === 0 ? (row.ways ?? WAYS) : (['sse'] as const)) {
-          const seen = await rig.ask(way, at)
-          const found = [...mismatches(row.expect, way, seen), ...rig.judge(seen), ...(await rig.complaints())]
-          if (found.length > 0) t.fail(`${row.fault} as ${way}: ${found.join('; ')}`)
-        }
-      }
+      for (const [at, row] of rows.entries()) await rig.holdAgainst(t, row, at, round === 0 ? row.ways : ['sse'])
     }
     clearInterval(timer)
     const after = await memoryOf(gateway)

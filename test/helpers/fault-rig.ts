@@ -3,6 +3,7 @@
 // back, is the error well-formed, is the answer this request's own, is any secret out, is every request counted once.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { type Test } from 'tap'
 import { request } from 'undici'
 import WebSocket from 'ws'
 import { Authority } from './certificates.js'
@@ -160,6 +161,15 @@ export class FaultRig {
     const body = { model, stream: way !== 'json', messages: [{ role: 'user', content: canary }] }
     const seen = way === 'websocket' ? await this.#askSocket(body) : await this.#askHttp(body)
     return { ...seen, canary }
+  }
+
+  /** Asks as each of the row's clients, or of these, and fails the test for whatever is wrong. */
+  async holdAgainst(t: Test, row: Row, at: number, ways: readonly Way[] = row.ways ?? WAYS): Promise<void> {
+    for (const way of ways) {
+      const seen = await this.ask(way, at)
+      const found = [...mismatches(row.expect, way, seen), ...this.judge(seen), ...(await this.complaints())]
+      if (found.length > 0) t.fail(`${row.fault} as ${way}: ${found.join('; ')}`)
+    }
   }
 
   /** Counts a request that a test made by itself. */
