@@ -25,6 +25,7 @@ import {
   findMapErrors,
   findStrayLibraries,
   findUpwardImports,
+  findWholeLoads,
   type ImportTable,
   type LibraryHomes,
   protocolNames,
@@ -291,6 +292,11 @@ test('what streams in Redis need is loaded only where streams are in Redis', (t)
 
 test('what obtains credentials is loaded only where a provider has credentials', (t) => {
   t.same(findEagerLoads(FILES, 'src/upstream/credentials/authorizers'), [])
+  t.end()
+})
+
+test('undici is loaded in parts: its index has fetch, caches and mocks, for whoever asks for credentials alone', (t) => {
+  t.same(findWholeLoads(FILES, 'undici', ['src/upstream/credentials/issuer-request.ts']), [])
   t.end()
 })
 

@@ -3,7 +3,7 @@
 // never appear in an error.
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { errors } from 'undici'
+import errors from 'undici/lib/core/errors.js'
 
 /** A proxy's URL taken apart. */
 export type UpstreamProxy = {

@@ -122,7 +122,7 @@ const BANNED_NAME = /^(?:do|process|any)[A-Z]|(?:Utils?|Helpers?|Common|Manager|
 export function findEmptyNames(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, exports }) => [
     ...(path.split(/[/.-]/).some((word) => BANNED_WORDS.has(word)) ? [path] : []),
-    ...(/^[a-z0-9/-]+\.ts$/.test(path) ? [] : [`${path} is not in kebab-case`]),
+    ...(/^[a-z0-9/-]+(?:\.d)?\.ts$/.test(path) ? [] : [`${path} is not in kebab-case`]),
     ...exports.filter(({ name }) => BANNED_NAME.test(name)).map(({ name }) => `${path}: ${name}`),
   ])
 }

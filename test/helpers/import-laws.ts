@@ -197,6 +197,20 @@ export function findEagerLoads(files: readonly SourceFile[], room: string): stri
   ]
 }
 
+/** Files that load a package's index, for more than its types; one that is said to need it and does not. */
+export function findWholeLoads(files: readonly SourceFile[], name: string, needing: readonly string[]): string[] {
+  const loading = files
+    .filter(({ code }) => {
+      const imports = [...code.matchAll(/^import ([^']*?) ?from '([^']+)'/gm)]
+      return imports.some(([, what = '', from]) => from === name && !/^\{(?:\s*type \w+,?)+\s*\}$/.test(what))
+    })
+    .map(({ path }) => path)
+  return [
+    ...loading.filter((path) => !needing.includes(path)).map((path) => `${path} loads all of ${name}`),
+    ...needing.filter((path) => !loading.includes(path)).map((path) => `${path} does not load all of ${name}`),
+  ]
+}
+
 /** The tables as the map shows them, line by line. */
 export function drawTables(table: ImportTable, order: RoomOrder, homes: LibraryHomes): string[] {
   const draw = (rows: Readonly<Record<string, readonly string[]>>, arrow: string, separator: string) => {

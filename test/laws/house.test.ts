@@ -26,6 +26,7 @@ import {
   findMapErrors,
   findStrayLibraries,
   findUpwardImports,
+  findWholeLoads,
   redraw,
 } from '../helpers/import-laws.js'
 import { parseSource, type SourceFile } from '../helpers/source-tree.js'
@@ -309,6 +310,20 @@ test('a room that is loaded before it is needed is found, and one that is gone',
   const bad = tree({ ...good, 'src/dam.ts': "import { type Pipe, Pump } from './lake/redis/pump.js'" })
   t.same(findEagerLoads(bad, 'src/lake/redis/'), ['src/dam.ts loads src/lake/redis/'])
   t.same(findEagerLoads(tree({}), 'src/lake/redis/'), ['src/lake/redis/ is not there'])
+  t.end()
+})
+
+test('files that load all of a package where a part of it would do are found', (t) => {
+  const good = {
+    'src/mill.ts': "import { type Pump } from 'lake'\nimport Wheel from 'lake/lib/wheel.js'",
+    'src/dam.ts': "import { Gate, type Pump } from 'lake'",
+  }
+  t.same(findWholeLoads(tree(good), 'lake', ['src/dam.ts']), [])
+  t.same(findWholeLoads(tree(good), 'lake', []), ['src/dam.ts loads all of lake'])
+  t.same(findWholeLoads(tree({ 'src/a.ts': "import * as lake from 'lake'" }), 'lake', []), [
+    'src/a.ts loads all of lake',
+  ])
+  t.same(findWholeLoads(tree({}), 'lake', ['src/dam.ts']), ['src/dam.ts does not load all of lake'])
   t.end()
 })
 

@@ -1,7 +1,8 @@
 // One attempt to deliver one webhook: a signed POST on its own connection, to an untrusted server. It takes at most `timeoutMs`,
 // reads at most 64 KiB, and connects only to the address that was checked. It keeps no state: schedule.ts decides on retries, and
 // the store keeps pending webhooks.
-import { Client, type Dispatcher } from 'undici'
+import { type Dispatcher } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { createGuardedConnector } from '../../upstream/strangers/guarded-connector.js'
 import { type Resolve } from '../../upstream/strangers/guarded-lookup.js'

@@ -8,7 +8,9 @@
 // an upstream that has sent such bytes is not trusted with a second request on any connection for a while. undici reads a used
 // connection before it writes, but in the same turn of the loop, which does not see what came since that turn began to poll:
 // a request therefore waits until the poll phase is over, and undici's own wait is then a whole one.
-import { Client, type Dispatcher, errors } from 'undici'
+import { type Dispatcher } from 'undici'
+import errors from 'undici/lib/core/errors.js'
+import Client from 'undici/lib/dispatcher/client.js'
 import { isUnsolicited } from '../failure.js'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from './upstream-pool.js'
 
@@ -339,12 +341,10 @@ export class ClientPool implements UpstreamPool {
 
 /** A body that is gone once it is sent: undici holds it until the answer is over, and with it each open stream would hold its prompt. */
 function giveOnce(pieces: readonly Uint8Array[]): Iterable<Uint8Array> {
-  let left = pieces
+  const left = [...pieces]
   return {
     *[Symbol.iterator]() {
-      const all = left
-      left = []
-      yield* all
+      yield* left.splice(0)
     },
   }
 }

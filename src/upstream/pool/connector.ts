@@ -2,7 +2,8 @@
 // server name if configured. undici requests a socket and gets one that its parser can take over.
 import { type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { buildConnector, errors } from 'undici'
+import buildConnector from 'undici/lib/core/connect.js'
+import errors from 'undici/lib/core/errors.js'
 import { type ProviderConfig, type Timeouts } from '../../config/types.js'
 import { connectProxy, openTunnel, ProxyError, type UpstreamProxy } from '../proxy.js'
 import { EAGER_READS, readEagerly } from './eager-reads.js'

@@ -1,7 +1,8 @@
 // Fetches one image or document that a client gave by URL, for a provider that accepts only bytes. The URL is untrusted: it has the
 // same guard as a webhook, its own connection that is not kept, no redirects, and bounds on time and size. Memory
 // is reserved in advance: without room, no request is sent and no more of an answer is kept.
-import { Client, type Dispatcher } from 'undici'
+import { type Dispatcher } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
 import { GatewayError } from '../../errors.js'
 import { createGuardedConnector } from './guarded-connector.js'
 import { type Resolve } from './guarded-lookup.js'

@@ -1,6 +1,6 @@
 // Connections to untrusted servers, for undici: only to addresses that the policy allows.
 import { type Socket } from 'node:net'
-import { buildConnector } from 'undici'
+import buildConnector from 'undici/lib/core/connect.js'
 import { createGuardedLookup, type Resolve } from './guarded-lookup.js'
 import { type GuardPolicy, isPublicAddress } from './public-url.js'
 

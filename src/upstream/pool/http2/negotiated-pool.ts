@@ -2,7 +2,8 @@
 // From then on they go to the one pool or the other. Where a later connection agrees on HTTP/1.1, or a request is refused over HTTP/2
 // alone (HTTP_1_1_REQUIRED), the choice falls back to that.
 import { type Socket } from 'node:net'
-import { type Dispatcher, errors } from 'undici'
+import { type Dispatcher } from 'undici'
+import errors from 'undici/lib/core/errors.js'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from '../upstream-pool.js'
 import { Http2Error, NOT_OFFERED } from './http2-error.js'
 import { SessionPool, type SessionPoolOptions } from './session-pool.js'

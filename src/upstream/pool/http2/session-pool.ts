@@ -5,7 +5,8 @@
 //   dispatchAgain -> a new session, before all that wait, and no more of them than the last one took that refused any: a used one may
 //                    be as near its end, and one that is given up after ten requests would refuse the same ones again
 import { type Socket } from 'node:net'
-import { type Dispatcher, errors } from 'undici'
+import { type Dispatcher } from 'undici'
+import errors from 'undici/lib/core/errors.js'
 import { type PoolCounts, type PooledHandler, type UpstreamPool } from '../upstream-pool.js'
 import { CLOSED, Http2Error, NO_STREAMS } from './http2-error.js'
 import { EARLY_STREAMS, MAX_STREAMS, Session } from './session.js'

@@ -3,7 +3,7 @@
 // and takes no more of them until it knows.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { type Socket } from 'node:net'
-import { errors } from 'undici'
+import errors from 'undici/lib/core/errors.js'
 import { type PooledHandler } from '../upstream-pool.js'
 import { endingError, GOAWAY, Http2Error, NO_PONG } from './http2-error.js'
 import { type RequestParts, StreamCall, type StreamOwner } from './stream-call.js'

@@ -9,7 +9,8 @@ import {
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
 } from 'node:http2'
-import { type Dispatcher, errors } from 'undici'
+import { type Dispatcher } from 'undici'
+import errors from 'undici/lib/core/errors.js'
 import { type PooledHandler } from '../upstream-pool.js'
 import { HTTP1_REQUIRED } from './http2-error.js'
 
