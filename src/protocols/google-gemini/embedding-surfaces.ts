@@ -4,14 +4,14 @@
 //   {"content": {"parts": [{"text"}]}, "taskType"?, "title"?, "outputDimensionality"?}       {"embedding": {"values": [0.1]}}
 //   {"requests": [{"model", "content", ...}, ...]}                                           {"embeddings": [{"values": [0.1]}, ...]}
 
-import { Compile } from 'typebox/compile'
 import { GatewayError } from '../../errors.js'
 import { type EmbeddingsRequest, type EmbeddingsResponse } from '../../model/embeddings.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type RequestFacts, type Surface, type SurfaceEndpoint } from '../contract/protocol.js'
 import { type EmbeddingsSurface } from '../endpoints/endpoint.js'
-import { demand, invalidField, notCarried, type Validator } from '../field-error.js'
+import { demand, invalidField, notCarried, type Validator } from '../fields/field-error.js'
+import { LateValidator } from '../fields/late-validator.js'
 import { numberOf, stringOf, textOf } from '../scalars.js'
 import { GeminiObserver } from './dialect/observer.js'
 import { encodeError, encodeStatus } from './surface/encode-error.js'
@@ -84,7 +84,7 @@ export const geminiEmbeddings: readonly Surface[] = Object.freeze(FORMS.map(crea
 
 function createSurface(form: Form): Surface {
   const { id, method } = form
-  const validator: Validator = Compile(form.body)
+  const validator: Validator = new LateValidator(form.body)
   const embeddings: EmbeddingsSurface = {
     decodeRequest: (body) => decodeRequest(spellFields(body), form),
     readEcho: () => ({}),

@@ -8,7 +8,7 @@ import { type EmbeddingsRequest, type EmbeddingsResponse } from '../../model/emb
 import { isJsonArray, type JsonObject } from '../../model/json.js'
 import { believable } from '../../model/usage.js'
 import { type RequestFacts, type Surface, type SurfaceEndpoint } from '../contract/protocol.js'
-import { invalidField } from '../field-error.js'
+import { invalidField } from '../fields/field-error.js'
 import { numberOf, stringOf, textOf } from '../scalars.js'
 import { OLLAMA_WIRE } from './dialect/embeddings.js'
 import { OllamaObserver } from './dialect/observer.js'

@@ -1,10 +1,10 @@
 // Validates a Messages body: known fields only, unknown ones pass. Linear in the messages: one compiled check per block,
 // and the slow search for the reason runs on the one block that failed, never on the whole body.
 import { type TSchema, Type } from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
 import { GatewayError } from '../../../errors.js'
 import { type JsonObject } from '../../../model/json.js'
 import { type RequestFacts } from '../../contract/protocol.js'
+import { LateValidator } from '../../fields/late-validator.js'
 import { type MessagesRequest } from '../wire.js'
 
 const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
@@ -43,7 +43,7 @@ const Head = Type.Object({
   top_k: optional(Type.Integer({ minimum: 0 })),
   stream: optional(Type.Boolean()),
 })
-const HEAD = Compile(Head)
+const HEAD = new LateValidator(Head)
 
 const ClientTool = Type.Object({
   name: Type.String({ minLength: 1 }),
@@ -51,16 +51,18 @@ const ClientTool = Type.Object({
   input_schema: Type.Object({}),
   strict: optional(Type.Boolean()),
 })
-const CLIENT_TOOL = Compile(ClientTool)
+const CLIENT_TOOL = new LateValidator(ClientTool)
 
 const NamedToolChoice = Type.Object({ name: Type.String({ minLength: 1 }) })
-const NAMED_TOOL_CHOICE = Compile(NamedToolChoice)
+const NAMED_TOOL_CHOICE = new LateValidator(NamedToolChoice)
 
 const Role = Type.Enum(['user', 'assistant', 'system'])
-const MESSAGE = Compile(Type.Object({ role: Role, content: Type.Union([Type.String(), Type.Array(Type.Unknown())]) }))
+const MESSAGE = new LateValidator(
+  Type.Object({ role: Role, content: Type.Union([Type.String(), Type.Array(Type.Unknown())]) }),
+)
 
 const AnyBlock = Type.Object({ type: Type.String(), content: Type.Optional(Type.Unknown()) })
-const ANY_BLOCK = Compile(AnyBlock)
+const ANY_BLOCK = new LateValidator(AnyBlock)
 
 const ImageBlock = Type.Object({ source: Type.Object({ type: Type.String() }) })
 const DocumentBlock = Type.Object({
@@ -92,8 +94,8 @@ const BLOCK_SCHEMAS: Readonly<Record<string, TSchema>> = {
 }
 
 /** Checks of the known blocks; a block of another type passes and is left to its vendor. */
-const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>(
-  Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => [type, Compile(schema)]),
+const BLOCKS: ReadonlyMap<string, LateValidator<TSchema>> = new Map(
+  Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => [type, new LateValidator(schema)]),
 )
 
 /** The whole body as one schema, for the API's document; validation checks it piece by piece. */
@@ -179,12 +181,12 @@ function checkBlocks(blocks: readonly unknown[], path: string, isInResult = fals
   }
 }
 
-function demand(validator: Validator, value: unknown, path: string): void {
+function demand(validator: LateValidator<TSchema>, value: unknown, path: string): void {
   if (!validator.Check(value)) throw problem(validator, value, path)
 }
 
 /** The most deeply nested error has the actual reason; those above it only repeat that there is one. */
-function problem(validator: Validator, value: unknown, path: string): GatewayError {
+function problem(validator: LateValidator<TSchema>, value: unknown, path: string): GatewayError {
   let best = { depth: -1, param: path, message: 'is not valid' }
   for (const error of validator.Errors(value)) {
     const segments = error.instancePath.split('/').slice(1)

@@ -7,7 +7,7 @@ import {
   type ResponseFormat,
   type TextPart,
 } from '../../../model/request.js'
-import { notCarried } from '../../field-error.js'
+import { notCarried } from '../../fields/field-error.js'
 import { findLeftOver } from '../../fit/left-over.js'
 import { numberOf, stringOf } from '../../scalars.js'
 import { KNOWN_MEMBERS } from '../known-members.js'

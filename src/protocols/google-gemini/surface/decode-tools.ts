@@ -2,7 +2,7 @@
 // are others; a request with no others is rejected, since an answer without them would be made up.
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type ToolChoice, type ToolDefinition } from '../../../model/request.js'
-import { notCarried } from '../../field-error.js'
+import { notCarried } from '../../fields/field-error.js'
 import { stringOf, textOf } from '../../scalars.js'
 import { decodeSchema } from './decode-schema.js'
 

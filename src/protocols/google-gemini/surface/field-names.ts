@@ -2,7 +2,7 @@
 // one is meant; its own examples use all of them. Everything behind this file sees one spelling and lists.
 import { type GatewayError } from '../../../errors.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
-import { invalidField } from '../../field-error.js'
+import { invalidField } from '../../fields/field-error.js'
 
 /** Members whose inside is the client's own, or a schema with names of the client's: left as they are. */
 const OPAQUE: ReadonlySet<string> = new Set([

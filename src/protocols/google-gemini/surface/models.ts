@@ -2,7 +2,7 @@
 // @see https://ai.google.dev/api/models
 import { type JsonObject } from '../../../model/json.js'
 import { type ModelListing, type ReadParameter } from '../../contract/listing.js'
-import { invalidField } from '../../field-error.js'
+import { invalidField } from '../../fields/field-error.js'
 
 const DEFAULT_SIZE = 50
 const MAX_SIZE = 1000

@@ -1,10 +1,10 @@
 // Validates a client's body: the known fields by type and range, unknown ones pass. Contents and parts are checked one by one, so that the
 // error of a body of 10,000 parts costs that of one.
 import { Object as ObjectOf, Optional, type TSchema, Unsafe } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type RequestFacts } from '../../contract/protocol.js'
-import { demand, type Validator } from '../../field-error.js'
+import { demand, type Validator } from '../../fields/field-error.js'
+import { LateValidator } from '../../fields/late-validator.js'
 import { numberOf } from '../../scalars.js'
 import { spellFields, unwrapCounted } from './field-names.js'
 
@@ -99,12 +99,12 @@ export function bodySchema(): TSchema {
   })
 }
 
-const request: Validator = Compile(REQUEST)
-const content: Validator = Compile(CONTENT)
-const system: Validator = Compile(SYSTEM)
-const part: Validator = Compile(PART)
-const tool: Validator = Compile(TOOL)
-const declaration: Validator = Compile(DECLARATION)
+const request: Validator = new LateValidator(REQUEST)
+const content: Validator = new LateValidator(CONTENT)
+const system: Validator = new LateValidator(SYSTEM)
+const part: Validator = new LateValidator(PART)
+const tool: Validator = new LateValidator(TOOL)
+const declaration: Validator = new LateValidator(DECLARATION)
 
 /** The body with one spelling of each field, as all of this folder reads it. */
 export function readBody(body: JsonObject): JsonObject {

@@ -8,7 +8,7 @@ import {
   type ToolDefinition,
   type UserPart,
 } from '../../../model/request.js'
-import { invalidField } from '../../field-error.js'
+import { invalidField } from '../../fields/field-error.js'
 import { CallIds } from '../../fit/call-ids.js'
 import { booleanOf, stringOf, textOf } from '../../scalars.js'
 import { decodeImage } from './decode-image.js'

@@ -1,7 +1,7 @@
 // A validated prompt (POST /api/generate) -> the canonical request: one turn of a user. Every provider gets a chat.
 import { isJsonArray, type JsonObject } from '../../../model/json.js'
 import { type ChatRequest, type UserPart } from '../../../model/request.js'
-import { invalidField, notCarried } from '../../field-error.js'
+import { invalidField, notCarried } from '../../fields/field-error.js'
 import { textOf } from '../../scalars.js'
 import { decodeImage } from './decode-image.js'
 import { decodeExtensions, decodeFormat, decodeSampling, decodeThink } from './decode-options.js'

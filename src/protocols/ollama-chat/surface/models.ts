@@ -3,7 +3,7 @@
 // @see https://docs.ollama.com/api/tags
 import { type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type ModelListing } from '../../contract/listing.js'
-import { invalidField } from '../../field-error.js'
+import { invalidField } from '../../fields/field-error.js'
 import { textOf } from '../../scalars.js'
 
 const MS_PER_SECOND = 1000

@@ -1,10 +1,10 @@
 // Validates a client's body, of a chat or of a prompt: the known fields by type and range, unknown ones pass. Messages and tools are
 // checked one by one, so that the error of a body of 10,000 messages costs that of one.
 import { Object as ObjectOf, Optional, type TSchema, Unsafe } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type RequestFacts } from '../../contract/protocol.js'
-import { demand, type Validator } from '../../field-error.js'
+import { demand, type Validator } from '../../fields/field-error.js'
+import { LateValidator } from '../../fields/late-validator.js'
 import { numberOf } from '../../scalars.js'
 
 /** The longest model name: the limit of labels and log lines that contain it. */
@@ -100,10 +100,10 @@ export function generateSchema(): TSchema {
   return GENERATE
 }
 
-const chat: Validator = Compile(CHAT)
-const generate: Validator = Compile(GENERATE)
-const message: Validator = Compile(MESSAGE)
-const tool: Validator = Compile(TOOL)
+const chat: Validator = new LateValidator(CHAT)
+const generate: Validator = new LateValidator(GENERATE)
+const message: Validator = new LateValidator(MESSAGE)
+const tool: Validator = new LateValidator(TOOL)
 
 /**
  * Validates a chat and reads what routing and limits need of it.

@@ -1,9 +1,9 @@
 // Validates a client's body: the known fields by type and range, unknown ones pass. Messages and tools are checked
 // one by one, so that the work is linear and the error of a 10,000-message body costs that of one message.
 import { Array as ArrayOf, Object as ObjectOf, Optional, type TSchema, Unsafe } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { type GatewayError } from '../../../errors.js'
 import { type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { LateValidator } from '../../fields/late-validator.js'
 import { invalid } from './invalid.js'
 
 /** The longest model name: the limit of labels and log lines that contain it. */
@@ -109,10 +109,10 @@ export function bodySchema(): TSchema {
 type Validator = { Check(value: unknown): boolean; Errors(value: unknown): SchemaError[] }
 type SchemaError = { keyword: string; instancePath: string; params: object; message: string }
 
-const request: Validator = Compile(REQUEST)
-const message: Validator = Compile(MESSAGE)
-const tool: Validator = Compile(TOOL)
-const legacyFunction: Validator = Compile(FUNCTION)
+const request: Validator = new LateValidator(REQUEST)
+const message: Validator = new LateValidator(MESSAGE)
+const tool: Validator = new LateValidator(TOOL)
+const legacyFunction: Validator = new LateValidator(FUNCTION)
 
 /**
  * Checks a body's known fields.

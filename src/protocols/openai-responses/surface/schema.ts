@@ -1,10 +1,10 @@
 // Validates a client's body: the known fields by type and range, unknown ones pass. Items and tools are checked one by one, so that the
 // work is linear and the error of a body of 10,000 items costs that of one item.
 import { Array as ArrayOf, Object as ObjectOf, Optional, type TSchema, Unsafe } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { type GatewayError } from '../../../errors.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type RequestFacts } from '../../contract/protocol.js'
+import { LateValidator } from '../../fields/late-validator.js'
 import { numberOf, textOf } from '../../scalars.js'
 import { invalid } from './invalid.js'
 import { referencesIn, refuseReferences } from './references.js'
@@ -122,14 +122,14 @@ function documented(list: TSchema, forms: Readonly<Record<string, TSchema>>, pla
 type Validator = { Check(value: unknown): boolean; Errors(value: unknown): SchemaError[] }
 type SchemaError = { keyword: string; instancePath: string; params: object; message: string }
 
-const request: Validator = Compile(REQUEST)
-const anyItem: Validator = Compile(TYPED)
-const anyTool: Validator = Compile(ANY_TOOL)
+const request: Validator = new LateValidator(REQUEST)
+const anyItem: Validator = new LateValidator(TYPED)
+const anyTool: Validator = new LateValidator(ANY_TOOL)
 const items: ReadonlyMap<unknown, Validator> = compileEach(ITEMS)
 const tools: ReadonlyMap<unknown, Validator> = compileEach(TOOLS)
 
 function compileEach(forms: Readonly<Record<string, TSchema>>): Map<unknown, Validator> {
-  return new Map(Object.entries(forms).map(([type, form]) => [type, Compile(form)]))
+  return new Map(Object.entries(forms).map(([type, form]) => [type, new LateValidator(form)]))
 }
 
 /**

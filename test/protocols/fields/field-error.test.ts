@@ -1,8 +1,8 @@
 // The path and the words of a field that is rejected.
 import { test } from 'tap'
 import { Compile } from 'typebox/compile'
-import { demand, invalidField, notCarried } from '../../src/protocols/field-error.js'
-import { thrownBy } from '../helpers/thrown.js'
+import { demand, invalidField, notCarried } from '../../../src/protocols/fields/field-error.js'
+import { thrownBy } from '../../helpers/thrown.js'
 
 const schema = Compile({
   type: 'object',

@@ -1,5 +1,5 @@
 // The error for a client's body that its surface rejects: the dotted path of the first wrong field, and what is wrong with it.
-import { GatewayError } from '../errors.js'
+import { GatewayError } from '../../errors.js'
 
 /** What of a compiled schema is needed here. */
 export type Validator = { Check(value: unknown): boolean; Errors(value: unknown): SchemaError[] }
