@@ -1,7 +1,7 @@
 // Vendors as data: the profiles of resources/providers, the defaults of each wire API and the catalogue of model names.
 // Checked here once, so that a wrong profile fails a test and not a request. Knows no vendor; reads no file (read.ts does).
-import { type Static, type TSchema, Type } from 'typebox'
-import { Value } from 'typebox/value'
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import { type Quirks } from '../model/target.js'
 import { NAME_PATTERN } from './schema/parts.js'
 import { EndpointName } from './schema/provider.js'
@@ -151,23 +151,31 @@ export type RawCatalog = {
 
 /** @throws misconfigured naming the resource file that is wrong */
 export function makeCatalog(raw: RawCatalog): Catalog {
-  const protocols = fit(ProtocolMap, raw.protocols, 'protocols.json')
+  const protocols = fit(Compile(ProtocolMap), raw.protocols, 'protocols.json')
+  // For thirty files at each start: interpreting the schema for each takes longer than compiling it once.
+  const ofVendor = Compile(VendorProfile)
   const profiles = raw.profiles.map(({ file, value }) => {
-    const profile = fit(VendorProfile, value, file)
+    const profile = fit(ofVendor, value, file)
     if (file !== `${profile.name}.json`) throw refusal(`${file}: the file is named after the profile`)
     for (const protocol of [profile.protocol, ...Object.keys(profile.doors ?? {})]) {
       if (!Object.hasOwn(protocols, protocol)) throw refusal(`${file}: protocol is not in protocols.json`)
     }
     return profile
   })
-  const models = fit(ModelNames, raw.models, 'models.json')
-  const thinking = fit(ThinkingNames, raw.thinking, 'thinking.json')
+  const models = fit(Compile(ModelNames), raw.models, 'models.json')
+  const thinking = fit(Compile(ThinkingNames), raw.thinking, 'thinking.json')
   return { profiles: profiles.sort((a, b) => (a.name < b.name ? -1 : 1)), protocols, models, thinking }
 }
 
-function fit<T extends TSchema>(schema: T, value: unknown, file: string): Static<T> {
-  if (Value.Check(schema, value)) return value
-  const first = Value.Errors(schema, value)[0]
+/** What of a compiled schema is needed here. */
+type Form<T> = {
+  Check(value: unknown): value is T
+  Errors(value: unknown): readonly { keyword: string; instancePath: string; message: string }[]
+}
+
+function fit<T>(form: Form<T>, value: unknown, file: string): T {
+  if (form.Check(value)) return value
+  const first = form.Errors(value)[0]
   // Members outside the schema get a schema that nothing matches.
   const reason = first?.keyword === 'boolean' ? 'is not a known member' : first?.message
   throw refusal(`${file}: ${first?.instancePath ?? ''} ${reason ?? 'does not fit'}`)
