@@ -5,6 +5,9 @@ import { textOf } from '../scalars.js'
 const DONE = Buffer.from('[DONE]')
 const BRACKET_OPEN = 0x5b
 
+/** Members that hide the length of a chunk, and mean nothing: OpenAI sends one in each (`include_obfuscation`). */
+export const PADDING: readonly Buffer[] = Object.freeze([Buffer.from('"obfuscation"')])
+
 /** True for the `[DONE]` that ends a stream. */
 export function isDoneMarker(data: Buffer): boolean {
   return data[0] === BRACKET_OPEN && data.subarray(0, DONE.length).equals(DONE)

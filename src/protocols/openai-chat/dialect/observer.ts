@@ -3,6 +3,7 @@
 import { type ErrorData } from '../../../model/error.js'
 import { type FinishReason } from '../../../model/event.js'
 import { type UsageReport } from '../../../model/usage.js'
+import { FrameShape } from '../../../wire/frame-shape.js'
 import { isOneObject } from '../../../wire/json-scan.js'
 import {
   FRAME_CONTENT,
@@ -15,17 +16,16 @@ import {
 } from '../../contract/protocol.js'
 import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
 import { decodeStreamError } from '../../openai-error.js'
-import { errorIn, isDoneMarker } from '../chunk.js'
+import { errorIn, isDoneMarker, PADDING } from '../chunk.js'
 import { decodeFinishReason } from '../finish-reason.js'
 import { usageOfChunk } from '../usage.js'
 import { FrameScan, SEEN_CALL, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_USAGE } from './frame-scan.js'
-import { FrameShape } from './frame-shape.js'
 
 /** Watches one stream. */
 export class ChatStreamObserver implements StreamObserver {
   readonly #options: ObserverOptions
   readonly #scan = new FrameScan()
-  readonly #shape = new FrameShape()
+  readonly #shape = new FrameShape(PADDING)
   usage: UsageReport | null = null
   error: ErrorData | null = null
   contentBytes = 0
@@ -45,7 +45,7 @@ export class ChatStreamObserver implements StreamObserver {
       this.#isDone = true
       return FRAME_END
     }
-    const likeBefore = this.#shape.contentBytesOf(data)
+    const likeBefore = this.#shape.textBytesOf(data)
     if (likeBefore > 0) {
       this.contentBytes += likeBefore
       return FRAME_CONTENT
@@ -54,7 +54,7 @@ export class ChatStreamObserver implements StreamObserver {
     this.#scan.scan(data)
     const { seen } = this.#scan
     if ((seen & SEEN_CALL) !== 0) this.#hasCalls = true
-    if ((seen & ~SEEN_CALL) === (SEEN_CHOICES | SEEN_CONTENT)) this.#shape.learn(data, this.#scan)
+    if ((seen & ~SEEN_CALL) === (SEEN_CHOICES | SEEN_CONTENT)) this.#learn(data)
     // Without choices it may be older vLLM's {"object":"error","message":...}.
     if ((seen & (SEEN_USAGE | SEEN_ERROR)) !== 0 || (seen & SEEN_CHOICES) === 0) {
       const bits = this.#inspect(data)
@@ -68,6 +68,13 @@ export class ChatStreamObserver implements StreamObserver {
   isComplete(): boolean {
     if (this.error !== null) return false
     return this.#isDone || (this.#isFinished && !this.#options.target.quirks.doneMarker)
+  }
+
+  /** Only from a chunk with a single text, which is then everything that differs. */
+  #learn(data: Buffer): void {
+    const { textStart, textEnd, contentBytes } = this.#scan
+    if (textStart >= 0 && contentBytes === textEnd - textStart) this.#shape.learn(data, textStart, textEnd)
+    else this.#shape.forget()
   }
 
   /** Of several choices, the reason of the one that finished first counts. */
