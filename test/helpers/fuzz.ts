@@ -111,3 +111,40 @@ function apply({ owner, key }: Place, change: Edit[1], value: JsonValue): void {
 function set(owner: Place['owner'], key: string, value: JsonValue): void {
   Object.defineProperty(owner, key, { value, enumerable: true, configurable: true, writable: true })
 }
+
+/** At a place (modulo the length) some bytes are overwritten, removed, or put in. */
+export type Spoil = readonly [at: number, removed: number, put: string]
+
+/** A few of them, with what makes or breaks a frame. */
+export function spoils(): fc.Arbitrary<Spoil[]> {
+  const put = fc.constantFrom(
+    '',
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    ',',
+    ':',
+    '\\',
+    '\0',
+    '\xff',
+    '\xf0',
+    '\n',
+    '\r',
+    ' ',
+    'data:',
+    '1e9',
+  )
+  return fc.array(fc.tuple(fc.nat(4000), fc.nat(6), put), { minLength: 1, maxLength: 4 })
+}
+
+/** The bytes with these changes, one after the other. */
+export function spoiled(bytes: Buffer, changes: readonly Spoil[]): Buffer {
+  let text = bytes.toString('latin1')
+  for (const [place, removed, put] of changes) {
+    const at = place % (text.length + 1)
+    text = text.slice(0, at) + put + text.slice(at + removed)
+  }
+  return Buffer.from(text, 'latin1')
+}

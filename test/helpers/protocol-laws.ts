@@ -83,6 +83,21 @@ export function findCutBreaks(dialect: Dialect, { name, bytes }: Fixture): strin
   return isWhole(cutAtEveryByte(crlf)) ? breaches : [...breaches, `${name}: with CR LF`]
 }
 
+/** A frame is decoded to the same events whether it resembles those before it or not: as recorded, and with each frame twice. */
+export function findLikeness(dialect: Dialect, { name, bytes }: Fixture): string[] {
+  const payloads = scanPayloads(dialect.framing, [bytes])
+  const twice = payloads.flatMap((payload) => [payload, payload])
+  return [payloads, twice].flatMap((frames, i) =>
+    isReadAlike(dialect, bytes, frames) ? [] : [`${name}: ${i === 0 ? 'as recorded' : 'each frame twice'}`],
+  )
+}
+
+/** True if the same events come of these frames and of the same ones with white space behind each, so that none is like another. */
+export function isReadAlike(dialect: Dialect, bytes: Buffer, frames: readonly string[]): boolean {
+  const unlike = frames.map((frame, i) => (frame.startsWith('{') ? frame + ' '.repeat(i + 1) : frame))
+  return isDeepStrictEqual(decodePayloads(dialect, bytes, frames), decodePayloads(dialect, bytes, unlike))
+}
+
 /** Law 4: events keep their order, in ill streams too. */
 export function findDisorder(dialect: Dialect, { name, bytes }: Fixture): string[] {
   const frames = scanPayloads(dialect.framing, [bytes])

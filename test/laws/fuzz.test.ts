@@ -13,7 +13,7 @@ import { createCodec } from '../../src/protocols/contract/codec.js'
 import { type Dialect } from '../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { cutAtRandom } from '../helpers/chunks.js'
-import { assertHolds, type Edit, edited, edits } from '../helpers/fuzz.js'
+import { assertHolds, type Edit, edited, edits, type Spoil, spoiled, spoils } from '../helpers/fuzz.js'
 import { DIALECTS, decodeChunks, FALLBACK, readFixtures, SURFACES, targetFor } from '../helpers/protocol-fixtures.js'
 import { testTarget } from '../helpers/targets.js'
 
@@ -63,41 +63,6 @@ for (const { id } of SURFACES) {
 
 function OWN(protocol: string) {
   return { target: testTarget(protocol), upstreamStream: true, prompt: null }
-}
-
-/** At a place (modulo the length) some bytes are overwritten, removed, or put in. */
-type Spoil = readonly [at: number, removed: number, put: string]
-
-function spoils(): fc.Arbitrary<Spoil[]> {
-  const put = fc.constantFrom(
-    '',
-    '{',
-    '}',
-    '[',
-    ']',
-    '"',
-    ',',
-    ':',
-    '\\',
-    '\0',
-    '\xff',
-    '\xf0',
-    '\n',
-    '\r',
-    ' ',
-    'data:',
-    '1e9',
-  )
-  return fc.array(fc.tuple(fc.nat(4000), fc.nat(6), put), { minLength: 1, maxLength: 4 })
-}
-
-function spoiled(bytes: Buffer, changes: readonly Spoil[]): Buffer {
-  let text = bytes.toString('latin1')
-  for (const [place, removed, put] of changes) {
-    const at = place % (text.length + 1)
-    text = text.slice(0, at) + put + text.slice(at + removed)
-  }
-  return Buffer.from(text, 'latin1')
 }
 
 for (const dialect of DIALECTS) {

@@ -8,6 +8,7 @@ import {
   findChangedBytes,
   findCutBreaks,
   findDisorder,
+  findLikeness,
   findReadOtherwise,
   findUnlikeObserver,
   findUnlikePair,
@@ -78,6 +79,26 @@ test('law 3 fails where events depend on what was decoded before', async (t) => 
     emit(event.type === 'start' ? { ...event, meta: { ...event.meta, id: `r${decoded}` } } : event)
   })
   t.same(findCutBreaks(forgetful, recording), [`${recording.name}: byte by byte`, `${recording.name}: with CR LF`])
+})
+
+test('the law of likeness fails where a frame is read from the one before it', async (t) => {
+  t.same(findLikeness(dialect, recording), [])
+  const hasty: Dialect = {
+    ...dialect,
+    createDecoder: (emit, options) => {
+      const decoder = dialect.createDecoder(emit, options)
+      let last = ''
+      return {
+        push: (data) => {
+          const isRepeated = data.toString('latin1') === last
+          last = data.toString('latin1')
+          if (!isRepeated) decoder.push(data)
+        },
+        end: () => decoder.end(),
+      }
+    },
+  }
+  t.same(findLikeness(hasty, recording), [`${recording.name}: each frame twice`])
 })
 
 test('law 4 fails for a delta without its block, a block that stays open, and an event after the last', async (t) => {

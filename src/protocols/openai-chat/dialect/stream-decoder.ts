@@ -1,22 +1,28 @@
-// Dialect half, stream: frames of chat completion chunks -> canonical events. One per stream; liberal in what it accepts.
+// Dialect half, stream: frames of chat completion chunks -> canonical events. One per stream; liberal in what it accepts. A chunk that differs
+// from the previous one only in its text, or in its fragment of arguments, is not parsed.
 import { errorData } from '../../../errors.js'
 import { type ResponseMeta, type StreamEvent } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type UsageReport } from '../../../model/usage.js'
+import { FrameShape, TRIAL_TEXT } from '../../../wire/frame-shape.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
 import { decodeStreamError } from '../../openai-error.js'
 import { numberOf, stringOf, textOf } from '../../scalars.js'
-import { errorIn, firstChoice, isDoneMarker } from '../chunk.js'
+import { errorIn, firstChoice, isDoneMarker, PADDING } from '../chunk.js'
 import { decodeFinishReason } from '../finish-reason.js'
 import { decodeImages } from '../images.js'
 import { usageOfChunk } from '../usage.js'
 import { BlockSequencer } from './block-sequencer.js'
+import { type Blocks, type Piece, SolePiece } from './sole-piece.js'
 
 /** Reads one stream. */
 export class ChatStreamDecoder implements StreamDecoder {
   readonly #emit: (event: StreamEvent) => void
   readonly #options: DecoderOptions
+  readonly #shape = new FrameShape(PADDING)
+  /** What a chunk of that shape brings, but with another text. */
+  #like: Piece | null = null
   /** Null until the first choice: only then is it known that this is an answer. */
   #blocks: BlockSequencer | null = null
   #finishReason: string | null = null
@@ -31,6 +37,8 @@ export class ChatStreamDecoder implements StreamDecoder {
 
   push(data: Buffer): void {
     if (this.#isOver) return
+    const text = this.#shape.textOf(data)
+    if (text !== null && this.#pushAlike(text)) return
     if (isDoneMarker(data)) {
       this.#finish()
       return
@@ -41,8 +49,10 @@ export class ChatStreamDecoder implements StreamDecoder {
       return
     }
     const error = errorIn(chunk)
-    if (error === null) this.#pushChunk(chunk)
-    else this.#fail({ type: 'error', error: decodeStreamError(error) })
+    if (error === null) {
+      this.#pushChunk(chunk)
+      if (this.#shape.mayLearn) this.#learn(data, chunk)
+    } else this.#fail({ type: 'error', error: decodeStreamError(error) })
   }
 
   end(): void {
@@ -50,6 +60,28 @@ export class ChatStreamDecoder implements StreamDecoder {
     const isFinished = this.#finishReason !== null && !this.#options.target.quirks.doneMarker
     if (isFinished) this.#finish()
     else this.#fail({ type: 'error', error: errorData('upstream_cut') })
+  }
+
+  /** A chunk like the learned one, with this text. */
+  #pushAlike(text: string): boolean {
+    const blocks = this.#blocks
+    const like = this.#like
+    if (blocks === null || like === null) return false
+    const { kind, call } = like
+    if (kind !== 'call') blocks.text(kind, text)
+    else if (call !== null) blocks.call({ index: call.index, id: call.id, name: call.name, arguments: text })
+    return true
+  }
+
+  /** From a chunk that brought one piece of text, and nothing else. */
+  #learn(data: Buffer, chunk: JsonObject): void {
+    const piece = readPiece(chunk)
+    if (piece === null || piece.text === '') return
+    this.#shape.learnText(data, piece.text, (trial) => {
+      const tried = parsePayload(trial)
+      this.#like = tried === null ? null : readPiece(tried)
+      return this.#like?.text === TRIAL_TEXT
+    })
   }
 
   #pushChunk(chunk: JsonObject): void {
@@ -94,7 +126,17 @@ export class ChatStreamDecoder implements StreamDecoder {
   }
 }
 
-function pushDelta(blocks: BlockSequencer, delta: JsonObject): void {
+/** The piece of text that a chunk brings; null if it brings anything else, or more. */
+function readPiece(chunk: JsonObject): Piece | null {
+  const choice = firstChoice(chunk)
+  if (choice === null || !isJsonObject(choice.delta) || textOf(choice.finish_reason) !== null) return null
+  if (usageOfChunk(chunk) !== null) return null
+  const sole = new SolePiece()
+  pushDelta(sole, choice.delta)
+  return sole.piece
+}
+
+function pushDelta(blocks: Blocks, delta: JsonObject): void {
   // Either name, whatever the profile says; some vendors send both with the same text.
   blocks.text('reasoning', textOf(delta.reasoning_content) ?? stringOf(delta.reasoning) ?? '')
   pushContent(blocks, delta.content)
@@ -106,7 +148,7 @@ function pushDelta(blocks: BlockSequencer, delta: JsonObject): void {
 }
 
 /** Mistral's reasoning models send parts: `[{type: thinking, thinking: [{type: text, text}]}, {type: text, text}]`. */
-function pushContent(blocks: BlockSequencer, content: JsonValue | undefined): void {
+function pushContent(blocks: Blocks, content: JsonValue | undefined): void {
   if (typeof content === 'string') blocks.text('text', content)
   if (!isJsonArray(content)) return
   for (const part of content) {
@@ -122,7 +164,7 @@ export function thinkingText(part: JsonObject): string {
   return part.thinking.map((piece) => (isJsonObject(piece) ? (stringOf(piece.text) ?? '') : '')).join('')
 }
 
-function pushCall(blocks: BlockSequencer, call: JsonValue): void {
+function pushCall(blocks: Blocks, call: JsonValue): void {
   if (!isJsonObject(call)) return
   const { index, id } = call
   const definition = isJsonObject(call.function) ? call.function : {}
@@ -130,11 +172,7 @@ function pushCall(blocks: BlockSequencer, call: JsonValue): void {
 }
 
 /** Each member by its name: on Node 20, members behind a spread take 1 us each. */
-function pushFunction(
-  blocks: BlockSequencer,
-  call: JsonObject,
-  { index, id }: { index: number | null; id: string },
-): void {
+function pushFunction(blocks: Blocks, call: JsonObject, { index, id }: { index: number | null; id: string }): void {
   const given = call.arguments
   const text = isJsonObject(given) ? JSON.stringify(given) : (stringOf(given) ?? '')
   blocks.call({ index, id, name: stringOf(call.name) ?? '', arguments: text })

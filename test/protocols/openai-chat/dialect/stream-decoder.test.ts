@@ -1,10 +1,12 @@
 // The dialect's decoder on every recorded stream, on the habits of vendors, and on ill streams.
 import fc from 'fast-check'
 import { test } from 'tap'
+import { type StreamEvent } from '../../../../src/model/event.js'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { findViolation } from '../../../../src/model/law.js'
 import { decodeResponse } from '../../../../src/protocols/openai-chat/response.js'
 import { aggregate } from '../../../helpers/aggregate.js'
+import { parsesOf } from '../../../helpers/parses.js'
 import {
   cases,
   chunkOf,
@@ -198,4 +200,42 @@ test('whatever a vendor sends, the order law holds and no text is lost', (t) => 
     }),
   )
   t.end()
+})
+
+test('a chunk that differs from the one before it only in its text, its fragment or its padding is not parsed', async (t) => {
+  const words = Array.from({ length: 100 }, (_, i) => `word${i} `)
+  const padding = (i: number): JsonObject => ({ obfuscation: 'x'.repeat(i % 7) })
+  const kinds: [string, (word: string) => JsonObject][] = [
+    ['text', (content) => ({ content })],
+    ['reasoning', (reasoning_content) => ({ reasoning_content })],
+    ['tool-call', (text) => ({ tool_calls: [{ index: 0, function: { arguments: text } }] })],
+  ]
+  for (const [kind, delta] of kinds) {
+    const opening = kind === 'tool-call' ? { tool_calls: [{ index: 0, id: 'c', function: { name: 'f' } }] } : {}
+    const frames = [chunkOf(opening), ...words.map((word, i) => chunkOf(delta(word), null, padding(i))), DONE]
+    let events: StreamEvent[] = []
+    // The opening, the first one and a trial of its shape.
+    t.equal(
+      parsesOf(() => {
+        events = decodeStream(frames)
+      }),
+      3,
+      kind,
+    )
+    const deltas = events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : []))
+    t.same(deltas, words, kind)
+    t.match(events[1], { type: 'block-start', block: { kind } })
+  }
+})
+
+test('a chunk with usage, with an end or with an error is parsed, though it is like an earlier one', async (t) => {
+  const usage = (total: number): JsonObject => ({ usage: { prompt_tokens: 1, completion_tokens: total } })
+  const counted = (content: string, total: number): Buffer => chunkOf({ content }, null, usage(total))
+  t.match(decodeStream([counted('a', 1), counted('', 2), counted('b', 1), DONE]).at(-1), { usage: { outputTokens: 1 } })
+  const ended = (content: string, reason: string): Buffer => chunkOf({ content }, reason)
+  t.match(decodeStream([ended('a', 'length'), ended('', 'stop'), ended('b', 'length'), DONE]).at(-1), {
+    reason: 'length',
+  })
+  const failed = chunkOf({ content: 'a' }, null, { error: { message: 'no' } })
+  t.match(decodeStream([chunkOf({ content: 'a' }), failed]).at(-1), { type: 'error' })
 })
