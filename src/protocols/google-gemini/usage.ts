@@ -41,6 +41,14 @@ function countOf(details: JsonValue | undefined, modality: string): JsonValue | 
   return isJsonObject(found) ? found.tokenCount : undefined
 }
 
+/** Members of the counts, with their quotes: they differ from chunk to chunk of a stream. */
+export const COUNT_NAMES: readonly Buffer[] = Object.freeze(
+  [
+    ...['promptTokenCount', 'candidatesTokenCount', 'totalTokenCount', 'thoughtsTokenCount', 'tokenCount'],
+    ...['cachedContentTokenCount', 'toolUsePromptTokenCount'],
+  ].map((name) => Buffer.from(`"${name}"`)),
+)
+
 const USAGE_KEY = Buffer.from('"usageMetadata":')
 
 /**

@@ -9,6 +9,7 @@ import { NO_PARTS } from '../../../../src/model/usage.js'
 import { googleGemini } from '../../../../src/protocols/google-gemini/index.js'
 import { aggregate } from '../../../helpers/aggregate.js'
 import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../../helpers/dialect.js'
+import { parsesOf } from '../../../helpers/parses.js'
 
 const dialect = dialectOf(googleGemini)
 const TARGET = target('google-gemini')
@@ -231,4 +232,65 @@ test('drafts of an image are thoughts and left out; sounds are the vendor’s ow
     { type: 'made-image', source: { mediaType: 'image/png', base64: 'iVBO' } },
   ])
   t.same(dialect.decodeResponse(body, FALLBACK).content, aggregate(events, FALLBACK).content)
+})
+
+/** A payload as the vendor streams it, with counts. */
+function counted(part: object, output: number, rest: object = {}): string {
+  const counts = { candidatesTokenCount: output, totalTokenCount: 9 + output, cachedContentTokenCount: 4 }
+  const promptTokensDetails = [{ modality: 'TEXT', tokenCount: 9 }]
+  return JSON.stringify({
+    candidates: [{ content: { parts: [part], role: 'model' }, ...rest, index: 0 }],
+    usageMetadata: { promptTokenCount: 9, ...counts, promptTokensDetails },
+    modelVersion: 'm',
+  })
+}
+
+test('a payload that differs from the one before it only in its text and its counts is not parsed', async (t) => {
+  const words = Array.from({ length: 100 }, (_, i) => `word${i} `)
+  for (const [kind, rest] of [['text', {}] as const, ['reasoning', { thought: true }] as const]) {
+    const frames = words.map((text, i) => counted({ text, ...rest }, i))
+    let events: StreamEvent[] = []
+    const parses = parsesOf(() => {
+      events = decodeTexts(...frames, counted({ text: '' }, 100, { finishReason: 'STOP' }))
+    })
+    // The first one, a trial of its shape with its counts, and the last one.
+    t.equal(parses, 4, kind)
+    t.same(
+      events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : [])),
+      words,
+    )
+    t.match(events[1], { type: 'block-start', block: { kind } })
+    t.match(events.at(-1), { type: 'finish', usage: { inputTokens: 9, outputTokens: 100, cachedInputTokens: 4 } })
+  }
+})
+
+test('the last counts are those of the answer, whether their payload was parsed or not', async (t) => {
+  const end = '{"candidates":[{"finishReason":"STOP"}]}'
+  const outputs = (...frames: string[]): unknown => decodeTexts(...frames).at(-1)
+  const [one, two, three] = [counted({ text: 'a' }, 1), counted({ text: 'b' }, 2), counted({ text: 'c' }, 3)]
+  t.match(outputs(one, two, three, end), { usage: { outputTokens: 3 } }, 'not parsed, then one without counts')
+  t.match(outputs(one, two, counted({ text: '' }, 7), end), { usage: { outputTokens: 7 } }, 'parsed')
+  t.match(outputs(one, three, counted({ text: '' }, 7), two, end), { usage: { outputTokens: 2 } }, 'not parsed again')
+  t.match(outputs(one, counted({ text: 'b' }, 1e12), end), { usage: 'implausible' })
+})
+
+test('a payload with a finish reason, a signature, or sources is parsed, though it is like an earlier one', async (t) => {
+  const ended = (text: string, finishReason: string): string => counted({ text }, 1, { finishReason })
+  const stop = ended('', 'STOP')
+  t.match(decodeTexts(ended('a', 'MAX_TOKENS'), stop, ended('b', 'MAX_TOKENS')).at(-1), { reason: 'length' })
+  const signed = (text: string): string => counted({ text, thoughtSignature: 'c2ln' }, 1)
+  const call = counted({ functionCall: { name: 'f', args: {} } }, 1)
+  t.match(decodeTexts(signed('a'), call, signed('b'), stop).at(-2), {
+    type: 'block-end',
+    signature: 'google-gemini:c2ln',
+  })
+  const cited = (text: string, uri: string): string =>
+    counted({ text }, 1, { citationMetadata: { citations: [{ uri, endIndex: 1 }] } })
+  const events = decodeTexts(
+    cited('a', 'https://a.example'),
+    cited('', 'https://b.example'),
+    cited('b', 'https://a.example'),
+    stop,
+  )
+  t.match(events.at(-3), { type: 'citation', citation: { url: 'https://a.example' } })
 })
