@@ -3,12 +3,17 @@ import { type MessagePort } from 'node:worker_threads'
 import { GatewayError } from '../errors.js'
 import { type ClaimsNews, NodeClaims } from './budgets/shared/node-claims.js'
 import { type Granted } from './budgets/shared/shared-set.js'
+import { namesInRedis, type WindowPlace } from './budgets/shared/spend-scripts.js'
+import { digestOfUser, userBudgetId } from './budgets/user-slots.js'
+import { windowAt, windowStartMs } from './budgets/windows.js'
 import { type BudgetWriter, type StoredBudget } from './budgets/writer.js'
 import { unmarkNodes } from './database/budgets/replay.js'
-import { forgetNode, readEnded, readNodes, readSeeds, readSpentBy } from './database/budgets/shares.js'
+import { isOfUsers } from './database/budgets/scope.js'
+import { forgetNode, readEnded, readNodes, readSeeds, readSpentBy, readUserSums } from './database/budgets/shares.js'
 import { type Commits } from './database/commits.js'
 import { type BudgetsWriter } from './database/feed.js'
-import { type AccountsStart, type FromStore, type ToStore } from './messages.js'
+import { type Database } from './database/rows.js'
+import { type AccountsStart, type CallMessage, type FromStore, type ToStore } from './messages.js'
 import { type AccountCalls } from './store.js'
 import { type BudgetStatus } from './types.js'
 
@@ -22,18 +27,25 @@ export type SharedBudgetsOptions = {
   readonly nowMs: () => number
 }
 
+/** How many end users there are is counted so often at most, while windows are seeded. */
+const COUNT_EVERY_MS = 10_000
+
 type Answer<Name extends keyof AccountCalls> = Awaited<ReturnType<AccountCalls[Name]>>
 
 export class SharedBudgets {
   readonly #options: SharedBudgetsOptions
   readonly #claims: NodeClaims
   #listener: MessagePort | null = null
+  /** By which end users are named in Redis; null as long as the database was not there. */
+  #secret: Uint8Array | null = null
+  #counts = new Map<string, { readonly users: number; readonly atMs: number }>()
   /** The last one, for a listener that comes later. */
   #state: ClaimsNews['state'] = null
 
   constructor(options: SharedBudgetsOptions) {
     const { start, run, nowMs } = options
     const { redis } = start
+    const nameOf = namesInRedis(() => this.#secret)
     if (redis === undefined) throw new GatewayError('internal', { message: 'There is no Redis for budgets.' })
     this.#options = options
     this.#claims = new NodeClaims({
@@ -41,14 +53,15 @@ export class SharedBudgets {
         url: redis.url,
         onDown: redis.onDown,
         memory: start.directory.budgets,
+        nameOf,
         nowMs,
         tell: (news) => this.#tell(news),
       },
       database: {
         nodes: () => run((db) => readNodes(db, nowMs()), 'read'),
-        seeds: (places) => run((db) => readSeeds(db, places), 'read'),
+        seeds: (places) => run((db) => readSeeds(db, places, (place) => this.#usersOf(db, place)), 'read'),
         ended: () => run((db) => readEnded(db), 'read'),
-        spentBy: (node, places) => run((db) => readSpentBy(db, node, places), 'read'),
+        spentBy: (node, places) => run((db) => readSpentBy(db, { node, places, nameOf }), 'read'),
         forget: (node) => run((db) => forgetNode(db, node)),
       },
     })
@@ -77,6 +90,11 @@ export class SharedBudgets {
     }
   }
 
+  /** Before anything of end users is claimed. */
+  async learnSecret(read: (db: Database) => Promise<Uint8Array>, commits: Pick<Commits, 'run'>): Promise<void> {
+    this.#secret ??= await commits.run(read)
+  }
+
   /** Once the budgets are read. */
   start(): Promise<void> {
     return this.#claims.start()
@@ -99,8 +117,12 @@ export class SharedBudgets {
   }
 
   /** The answer to a call of the store, with what all nodes use now of the budgets in it. */
-  async show(name: keyof AccountCalls, value: unknown): Promise<unknown> {
-    if (name === 'getBudget') return value === null ? null : (await this.#asNow([value as BudgetStatus]))[0]
+  async show({ name, args }: Pick<CallMessage, 'name' | 'args'>, value: unknown): Promise<unknown> {
+    if (name === 'getBudget') {
+      const [, user] = args as Parameters<AccountCalls['getBudget']>
+      if (value !== null && typeof user === 'string') return this.#ofUser(value as BudgetStatus, user)
+      return value === null ? null : (await this.#asNow([value as BudgetStatus]))[0]
+    }
     if (name === 'updateBudget') return (await this.#asNow([value as BudgetStatus]))[0]
     if (name === 'createBudget') {
       const created = value as Answer<'createBudget'>
@@ -113,10 +135,53 @@ export class SharedBudgets {
 
   async #asNow(budgets: readonly BudgetStatus[]): Promise<BudgetStatus[]> {
     await this.#claims.refresh(budgets.map(({ id }) => id))
-    return budgets.map((budget) => {
-      const usage = this.#options.writer.usage(budget.id)
-      return usage === null ? budget : { ...budget, spent: usage.spent, reserved: usage.reserved }
-    })
+    const shown: BudgetStatus[] = []
+    for (const budget of budgets) {
+      if (isOfUsers(budget)) shown.push(await this.#ofAllUsers(budget))
+      else {
+        const usage = this.#options.writer.usage(budget.id)
+        shown.push(usage === null ? budget : { ...budget, spent: usage.spent, reserved: usage.reserved })
+      }
+    }
+    return shown
+  }
+
+  /** As Redis has it; else what the database has, or this node if that is more. */
+  async #ofUser(budget: BudgetStatus, user: string): Promise<BudgetStatus> {
+    const place = this.#placeOf(budget, userBudgetId(budget.id, digestOfUser(user)))
+    const [seen] = (await this.#claims.look([place])) ?? []
+    if (seen !== undefined && seen.total !== null) {
+      const { total, reserved, unused } = seen
+      return { ...budget, spent: Math.max(0, total - reserved - unused), reserved }
+    }
+    const forgetMs = 0
+    const [known] = await this.#options.run((db) => readSeeds(db, [{ ...place, unit: budget.unit, forgetMs }]), 'read')
+    const { base = 0, plus = 0, minus = 0, stored = [] } = known ?? {}
+    const spent = Math.max(0, base + plus - minus) + stored.reduce((sum, { amount }) => sum + amount, 0)
+    return { ...budget, spent: Math.max(spent, budget.spent) }
+  }
+
+  /** What is spent and how many there are as the database has it, what is reserved as Redis has it. */
+  async #ofAllUsers(budget: BudgetStatus): Promise<BudgetStatus> {
+    const place = this.#placeOf(budget, budget.id)
+    const sums = await this.#options.run((db) => readUserSums(db, place), 'read')
+    const [seen] = (await this.#claims.look([place])) ?? []
+    const spent = Math.max(0, budget.unit === 'usd' ? sums.nano : sums.tokens)
+    return { ...budget, spent, reserved: seen?.reserved ?? budget.reserved, users: sums.users }
+  }
+
+  #placeOf({ per }: BudgetStatus, budgetId: string): WindowPlace {
+    return { budgetId, windowStartMs: windowStartMs(per, windowAt(per, this.#options.nowMs())) }
+  }
+
+  async #usersOf(db: Database, place: WindowPlace): Promise<number> {
+    const [key, nowMs] = [`${place.budgetId} ${place.windowStartMs}`, this.#options.nowMs()]
+    const known = this.#counts.get(key)
+    if (known !== undefined && Math.abs(nowMs - known.atMs) < COUNT_EVERY_MS) return known.users
+    for (const [each, { atMs }] of this.#counts) if (Math.abs(nowMs - atMs) >= COUNT_EVERY_MS) this.#counts.delete(each)
+    const { users } = await readUserSums(db, place)
+    this.#counts.set(key, { users, atMs: nowMs })
+    return users
   }
 
   #tell(news: ClaimsNews): void {

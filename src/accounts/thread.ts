@@ -10,7 +10,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
 import { type FolderLock } from '../sqlite/folder-lock.js'
 import { type Adjusted, BudgetWriter } from './budgets/writer.js'
-import { checkBudgets, NEEDS_ONE_NODE, NEEDS_REDIS, unheldBudgets } from './database/budgets/budgets.js'
+import { checkBudgets, NEEDS_REDIS, unheldBudgets } from './database/budgets/budgets.js'
 import { recoverJournals } from './database/budgets/recover.js'
 import { lockJournals } from './database/budgets/replay.js'
 import { forgetWindows } from './database/budgets/spend.js'
@@ -21,7 +21,7 @@ import { Keys, nameTaken, takenName } from './database/keys.js'
 import { forgetRollups } from './database/rollups/add-rollups.js'
 import { UserNames } from './database/rollups/user-names.js'
 import { type AccountsDatabase, createClock, type Database, type Ground } from './database/rows.js'
-import { tokenSecretOf } from './database/settings.js'
+import { sharedSecretOf } from './database/settings.js'
 import { writeSharedSecret } from './directory/shared-secret.js'
 import { DirectoryWriter } from './directory/writer.js'
 import { KeyUses } from './key-uses.js'
@@ -137,7 +137,6 @@ class AccountsThread {
       users: new UserNames(),
       isReserved: (name) => this.#reserved.has(name),
       noBudgets: database.shared === null || start.isSingleNode === true || Shared !== null ? null : NEEDS_REDIS,
-      noUserBudgets: Shared === null ? null : NEEDS_ONE_NODE,
       usageOf: (id) => this.#budgets.usage(id),
       chargedId: (id) => this.#budgets.chargedId(id),
     }
@@ -191,8 +190,9 @@ class AccountsThread {
     const taken = await this.#commits.run((db) => takenName(db, [...this.#reserved]))
     if (taken !== null) throw nameTaken(taken)
     const { random } = this.#ground
-    const secret = await this.#commits.run((db) => tokenSecretOf(db, random))
+    const secret = await this.#commits.run((db) => sharedSecretOf(db, 'browser-tokens', random))
     writeSharedSecret(this.#options.start.directory.tokenSecret, secret)
+    await this.#shared?.learnSecret((db) => sharedSecretOf(db, 'budgets', random), this.#commits)
     // A gateway that runs already goes on: it refuses the requests that fall under them.
     if (!this.#isStarted) checkBudgets(this.#ground, this.#budgets)
     this.#isLoaded = true
@@ -211,7 +211,7 @@ class AccountsThread {
     const taken = found.listings.find(({ account }) => this.#reserved.has(account.name))
     if (taken !== undefined) throw nameTaken(taken.account.name)
     this.#feed.restore(found)
-    checkBudgets({ ...this.#ground, noUserBudgets: null }, this.#budgets)
+    checkBudgets(this.#ground, this.#budgets)
     this.#fallback.restored(found)
     return true
   }
@@ -284,7 +284,7 @@ class AccountsThread {
     const reply = await this.#run(act, READING.has(name) ? 'read' : 'change')
       .then((value) => {
         // What is spent is in the cells of event loops, where every change of it is an addition.
-        if (this.#shared !== null) return this.#shared.show(name, value)
+        if (this.#shared !== null) return this.#shared.show({ name, args }, value)
         if (name === 'adjustBudget') this.#budgets.adjust(value as Adjusted)
         return value
       })

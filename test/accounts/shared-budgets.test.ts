@@ -2,14 +2,14 @@
 import { join } from 'node:path'
 import tap, { type Test, test } from 'tap'
 import { type Reservation } from '../../src/accounts/budgets/types.js'
-import { digestOfUser } from '../../src/accounts/budgets/user-slots.js'
-import { createDirectoryMemory } from '../../src/accounts/directory/memory.js'
-import { openNode } from '../helpers/accounts-rig.js'
+import { digestOfUser, MAX_BUDGET_USERS } from '../../src/accounts/budgets/user-slots.js'
+import { type BudgetPeriod } from '../../src/accounts/types.js'
 import { startPostgres } from '../helpers/postgres-server.js'
 import { connectRedis, RedisServer } from '../helpers/redis.js'
 import { SpendingNode, type SpendingNodeOptions } from '../helpers/spending-node.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
+tap.setTimeout(140_000)
 const server = await startPostgres(tap)
 const BY = { by: 'admin' }
 const ANY = { by: 'admin', ifVersion: null }
@@ -40,13 +40,6 @@ async function leftAt(node: SpendingNode): Promise<number> {
   if (reserved === null || reserved === 'unavailable') return 0
   reserved.settle({ nano: 0, tokens: 0 })
   return reserved.held.nano
-}
-
-async function canServe(node: SpendingNode, user: string): Promise<boolean> {
-  const reserved = await node.reserve(1, 1, user)
-  if (reserved === null || reserved === 'unavailable') return false
-  reserved.settle({ nano: 0, tokens: 0 })
-  return true
 }
 
 function usage(spent: number, reserved = 0) {
@@ -230,61 +223,179 @@ test('a window that has ended takes nothing into the next one', async (t) => {
   t.same(await one.usage('hourly'), usage(60, 40))
 })
 
-test('budgets of end users hold on one node alone: where nodes share budgets, none of them is silently unlimited', async (t) => {
-  const { nodes, open, postgres } = await setUp(t, 1000)
+/** Nodes, and a budget that each end user has for itself. */
+async function setUpUsers(
+  t: Test,
+  limit: number,
+  over: Partial<SpendingNodeOptions> = {},
+  per: BudgetPeriod = 'total',
+) {
+  const rig = await setUp(t, 1_000_000_000, over)
+  await rig.nodes[0].accounts.store.createBudget({ name: 'each', scope: 'user', unit: 'usd', limit, per }, BY)
+  for (const { accounts } of rig.nodes) await until(async () => (await accounts.store.getBudget('each')) !== null)
+  // It is known once it refuses: more than it has can never be had.
+  for (const node of rig.nodes) await until(async () => (await node.reserve(limit + 1, limit + 1, 'nobody')) === null)
+  const client = connectRedis(rig.redis.url)
+  t.teardown(() => client.disconnect())
+  return { ...rig, client }
+}
+
+async function leftOf(node: SpendingNode, user: string): Promise<number> {
+  const reserved = await node.reserve(1, 1_000_000, user)
+  if (reserved === null || reserved === 'unavailable') return 0
+  reserved.settle({ nano: 0, tokens: 0 })
+  return reserved.held.nano
+}
+
+test('two nodes spend together what an end user may, and no user takes from another', async (t) => {
+  const { nodes, postgres, client } = await setUpUsers(t, 1000)
   const [one, two] = nodes
-  const budget = { name: 'each', scope: 'user', unit: 'usd', limit: 100, per: 'total' } as const
-  const refusal = { code: 'invalid_request', message: /end users .* need accounts\.singleNode: true/ }
-  t.match(await rejectionOf(one.accounts.store.createBudget(budget, BY)), refusal)
-  held(await one.reserve(10, 10, 'alice')).settle({ nano: 0, tokens: 0 })
-  const directory = createDirectoryMemory(10)
-  const database = { store: 'postgres', url: postgres } as const
-  const alone = await openNode(t, { database, directory, isSingleNode: true, fileKeys: [], clockOffset: null })
-  const { budget: created } = await alone.store.createBudget(budget, BY)
-  const charges = [{ budgetId: `${created.id}/${digestOfUser('alice')}`, windowStartMs: 0, nano: 10, tokens: 0 }]
-  await alone.store.addSpend([{ journal: 'alone', sequence: 1, charges }], [])
-  for (const node of nodes) await until(async () => !(await canServe(node, 'alice')))
-  held(await two.reserve(10)).settle({ nano: 0, tokens: 0 })
-  const failure = { code: 'misconfigured', message: /each is a budget of end users.*accounts\.singleNode: true/ }
-  t.match(await rejectionOf(open()), failure)
-  const line = 'each is a budget of end users.'
-  for (const { accounts } of nodes) {
-    await until(() => accounts.troubles.length > 0)
-    t.match(accounts.troubles, [new RegExp(`^${line}.* get 503\\.$`)], 'once')
-  }
-  await one.accounts.store.deleteBudget('each', ANY)
-  for (const node of nodes) await until(() => canServe(node, 'alice'))
-  t.same(await server.run(postgres, `select budget_id from sluice.budget_windows where budget_id like '%/%'`), [])
+  const first = held(await one.reserve(300, 300, 'anna'))
+  // What the other one has in advance is given back.
+  await until(async () => (await leftOf(two, 'anna')) === 700)
+  const second = held(await two.reserve(100, 5000, 'anna'))
+  t.equal(second.held.nano, 700, 'as much as there is')
+  t.equal(await one.reserve(1, 1, 'anna'), null)
+  t.equal(held(await one.reserve(1000, 1000, 'ben')).held.nano, 1000, 'another one has all of its own')
+  for (const node of nodes) await until(async () => (await node.usage('each', 'anna'))?.reserved === 1000)
+  first.settle({ nano: 200, tokens: 0 })
+  await until(async () => (await leftOf(two, 'anna')) === 100)
+  second.settle({ nano: 700, tokens: 0 })
+  for (const node of nodes) await until(async () => (await node.usage('each', 'anna'))?.reserved === 0)
+  for (const node of nodes) t.same(await node.usage('each', 'anna'), usage(900))
+  t.same(await two.usage('each', 'nobody at all'), usage(0), 'who was never there')
+  await Promise.all(nodes.map(({ ledger }) => ledger.store()))
+  const sums = await server.run(
+    postgres,
+    `select spent_nano::int as spent from sluice.budget_shares where budget_id like '%/%' order by 1`,
+  )
+  t.same(sums, [{ spent: 200 }, { spent: 700 }])
+  await until(async () => (await two.usage('each'))?.reserved === 1000)
+  t.same(await two.usage('each'), usage(900, 1000), 'all users together')
+  t.match(await two.accounts.store.getBudget('each'), { users: 1 }, 'so many have spent something')
+  const keys = await client.keys('{sluice}:spend:budget_*')
+  t.ok(keys.some((key) => key.includes('/')))
+  for (const user of ['anna', 'ben'])
+    t.notOk(
+      keys.some((key) => key.includes(digestOfUser(user))),
+      'by a secret name',
+    )
+  for (const key of keys) t.ok((await client.pttl(key)) > 0, `${key} is forgotten`)
 })
 
-test('a node that starts without the database claims nothing, and goes on with a budget of end users that it finds there', async (t) => {
-  const { nodes, open, postgres, redis } = await setUp(t, 1000)
+test('what a user has in advance on one node is given back when it is idle', async (t) => {
+  const { nodes } = await setUpUsers(t, 1_000_000)
+  const [one, two] = nodes
+  for (let i = 0; i < 6; i++) await one.spend(10_000, 'anna')
+  await until(async () => (await leftOf(two, 'anna')) === 940_000)
+  await until(async () => (await leftOf(one, 'anna')) === 940_000)
+})
+
+test('a change of the limit and an adjustment of one user hold on all nodes', async (t) => {
+  const { nodes } = await setUpUsers(t, 1000)
+  const [one, two] = nodes
+  const { store } = one.accounts
+  for (const node of nodes) for (const user of ['anna', 'ben']) await node.spend(100, user)
+  await Promise.all(nodes.map(({ ledger }) => ledger.store()))
+  await store.updateBudget('each', { limit: 250, unit: 'usd' }, ANY)
+  for (const node of nodes) await until(async () => (await leftOf(node, 'ben')) === 50)
+  await store.adjustBudget('each', { amount: -60, unit: 'usd', reason: 'refund', user: 'anna' }, BY)
+  for (const node of nodes) await until(async () => (await leftOf(node, 'anna')) === 110)
+  t.equal(await leftOf(two, 'ben'), 50)
+  await store.adjustBudget('each', { amount: 200, unit: 'usd', reason: 'more', user: 'cleo' }, BY)
+  for (const node of nodes) await until(async () => (await leftOf(node, 'cleo')) === 50)
+  for (const node of nodes) t.same(await node.usage('each', 'cleo'), usage(200), 'who had not spent anything')
+  t.match(await rejectionOf(store.adjustBudget('each', { amount: 1, unit: 'usd', reason: 'x' }, BY)), {
+    code: 'invalid_request',
+  })
+  await store.deleteBudget('each', ANY)
+  for (const node of nodes) await until(async () => (await leftOf(node, 'anna')) === 1_000_000)
+})
+
+test('Redis that has lost everything learns from nodes and database what each user has spent', async (t) => {
+  const { nodes, redis, open } = await setUpUsers(t, 1000)
+  const [one, two] = nodes
+  const stream = held(await one.reserve(300, 300, 'anna'))
+  await two.spend(200, 'anna')
+  await two.spend(999, 'ben')
+  await two.ledger.store()
+  await two.close()
+  await redis.kill()
+  await redis.startAgain()
+  const three = await open()
+  await until(async () => (await leftOf(three, 'anna')) > 0)
+  t.ok((await leftOf(three, 'anna')) <= 500)
+  await until(async () => (await leftOf(three, 'anna')) === 500)
+  await until(async () => (await leftOf(one, 'ben')) === 1)
+  stream.settle({ nano: 300, tokens: 0 })
+  await until(async () => (await three.usage('each', 'anna'))?.reserved === 0)
+  for (const node of [one, three]) t.same(await node.usage('each', 'anna'), usage(500))
+})
+
+test('what a killed node claims of a user stays spent until it starts again with its journals', async (t) => {
+  const { nodes, open } = await setUpUsers(t, 1_000_000)
+  const [one, two] = nodes
+  for (let i = 0; i < 5; i++) await one.spend(10_000, 'anna')
+  held(await one.reserve(100_000, 100_000, 'anna'))
+  await one.abandon()
+  t.ok((await leftOf(two, 'anna')) <= 850_000, 'as long as it is gone')
+  const again = await open({ journal: one.journal })
+  await until(async () => (await leftOf(two, 'anna')) === 850_000)
+  for (const node of [again, two]) {
+    await until(async () => (await node.usage('each', 'anna'))?.reserved === 0)
+    t.same(await node.usage('each', 'anna'), usage(150_000))
+  }
+  t.same(await again.usage('each'), usage(150_000))
+})
+
+test('all nodes together tell so many users apart, and say so to further ones; the next window begins with none', async (t) => {
+  const clockOffset = new SharedArrayBuffer(8)
+  const { nodes, client } = await setUpUsers(t, 1000, { clockOffset }, 'hour')
+  const [one] = nodes
+  await one.spend(10, 'anna')
+  const [counter = ''] = await client.keys('{sluice}:spend:budget_*:users')
+  t.equal(await client.get(counter), '2')
+  await client.set(counter, MAX_BUDGET_USERS)
+  for (const node of nodes) {
+    t.match(await node.set('late').reserve({ nano: 1, tokens: 0 }, { nano: 1, tokens: 0 }), {
+      ...{ refused: true, budget: 'each', isCrowded: true, isUnavailable: false },
+      resetsAtMs: Number,
+    })
+    await until(async () => (await leftOf(node, 'anna')) === 990)
+  }
+  new Float64Array(clockOffset)[0] = 3_600_000
+  for (const node of nodes)
+    for (const user of ['late', 'anna']) await until(async () => (await leftOf(node, user)) === 1000)
+  t.pass('who is known went on, and all do in the next window')
+})
+
+test('a node that starts without the database claims nothing, and learns of what end users have spent when it is back', async (t) => {
+  const { nodes, open, redis } = await setUp(t, 1000)
   await nodes[0].spend(100)
   await nodes[0].ledger.store()
   const snapshot = join(t.testdir(), 'accounts.snapshot')
   await (await open({ snapshot })).close()
-  const directory = createDirectoryMemory(10)
-  const database = { store: 'postgres', url: postgres } as const
-  const alone = await openNode(t, { database, directory, isSingleNode: true, fileKeys: [], clockOffset: null })
-  await alone.store.createBudget({ name: 'each', scope: 'user', unit: 'usd', limit: 100, per: 'total' }, BY)
+  await nodes[0].accounts.store.createBudget({ name: 'each', scope: 'user', unit: 'usd', limit: 100, per: 'total' }, BY)
+  await until(async () => (await nodes[0].reserve(101, 101, 'anna')) === null)
+  await nodes[0].spend(40, 'anna')
+  await nodes[0].ledger.store()
   await server.kill()
   const node = await open({ snapshot })
   t.equal(await node.reserve(1), 'unavailable')
   const client = connectRedis(redis.url)
   t.teardown(() => client.disconnect())
-  const [window = ''] = (await client.keys('{sluice}:spend:budget_*')).filter((key) => !key.endsWith(':open'))
-  t.equal(await client.hget(window, 'total'), '100')
+  const [window = ''] = (await client.keys('{sluice}:spend:budget_*')).filter((key) => !/[/]|:open$|:users$/.test(key))
+  await until(async () => (await client.hget(window, 'total')) === '140')
   t.equal(await client.hget(window, `c:${node.id}`), null, 'nothing is claimed that nobody would give back')
   await server.start()
   await until(() => node.accounts.troubles.includes('is available again'))
-  t.match(node.accounts.troubles, [/503 until the database is back\.$/, /^each is a budget of end users/, /again$/])
-  t.match(await node.usage(), usage(100))
-  t.equal(await leftAt(node), 900)
-  t.equal(await node.reserve(1, 1, 'alice'), 'unavailable')
-  await node.close()
-  await server.kill()
-  const again = await open({ snapshot })
-  t.match(again.accounts.troubles, [/503 until the database is back/, /^each is a budget of end users/], 'it is known')
-  t.equal(await again.reserve(1, 1, 'alice'), 'unavailable')
-  await server.start()
+  t.match(node.accounts.troubles, [/503 until the database is back\.$/, /again$/])
+  t.match(await node.usage(), usage(140))
+  await until(async () => (await leftAt(node)) === 860)
+  for (const [user, left] of [
+    ['anna', 60],
+    ['ben', 100],
+  ] as const) {
+    await until(async () => (await leftOf(node, user)) === left)
+  }
 })

@@ -25,6 +25,8 @@ export class FakeDesk implements BudgetDesk, BudgetSet {
   isUnavailable = false
   /** As long as the gateway is configured as it is. */
   isLasting = false
+  /** It cannot tell one more end user apart. */
+  isCrowded = false
   isAbsent = false
   /** What is reserved from now on can be written down. */
   isWritten = true
@@ -54,6 +56,9 @@ export class FakeDesk implements BudgetDesk, BudgetSet {
     const left = this.left()
     if (this.isLasting) {
       return { refused: true, budget: 'month', resetsAtMs: null, isUnavailable: true, isLasting: true }
+    }
+    if (this.isCrowded) {
+      return { refused: true, budget: 'month', resetsAtMs: RESETS_AT_MS, isUnavailable: false, isCrowded: true }
     }
     const isFull = left.nano <= 0 || left.tokens <= 0 || left.nano < need.nano || left.tokens < need.tokens
     if (this.isUnavailable || isFull)

@@ -95,8 +95,8 @@ export class SpendingNode {
   }
 
   /** Reserves and spends. @throws where it is refused */
-  async spend(amount: number): Promise<void> {
-    const held = await this.reserve(amount)
+  async spend(amount: number, user: string | null = null): Promise<void> {
+    const held = await this.reserve(amount, amount, user)
     if (held === null || held === 'unavailable') throw new Error(`refused: ${held}`)
     held.settle({ nano: amount, tokens: 0 })
   }
@@ -106,8 +106,8 @@ export class SpendingNode {
     return this.#desk.budgetsOf({ owner: null, accountIndex: -1, model: 'fast', user: null }) === null
   }
 
-  async usage(name = 'all') {
-    const budget = await this.accounts.store.getBudget(name)
+  async usage(name = 'all', user: string | null = null) {
+    const budget = await this.accounts.store.getBudget(name, user)
     return budget === null ? null : { spent: budget.spent, reserved: budget.reserved }
   }
 

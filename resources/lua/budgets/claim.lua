@@ -3,8 +3,8 @@
 -- began, limit, version of the limit, adjusted upwards, adjusted downwards, claimed, of that reserved, of that unused, wanted by
 -- requests that wait, wanted in advance, ms at which the window is forgotten.
 -- Returns [code, then for each window: code, granted, total, reserved and unused of all nodes that are alive, debt]; code of the call
--- -1: late; of a window 0: granted is all there is for it, 1: to be seeded, 2: nothing is granted yet. debt: used beyond the limit that was
--- not told before.
+-- -1: late; of a window 0: granted is all there is for it, 1: to be seeded, 2: nothing is granted yet, 3: there are more end users than the
+-- budget tells apart. debt: used beyond the limit that was not told before.
 local FIRST, WORDS = 5, 11
 -- Nobody's clock is further ahead: no window that begins later than this after the loss was spent from before it.
 local MAX_SKEW_MS = 60000
@@ -16,8 +16,7 @@ if isLate(tonumber(ARGV[3])) then return { -1 } end
 renewLease()
 local since = number(STATE, 'since')
 local isGranting = isOpen()
-local living = {}
-for _, id in ipairs(redis.call('ZRANGE', NODES, 0, -1)) do living[id] = true end
+local living = livingNodes()
 local nodes = redis.call('ZCARD', NODES)
 local answer = { 0 }
 
@@ -25,23 +24,22 @@ local function say(...)
   for _, value in ipairs({ ... }) do answer[#answer + 1] = value end
 end
 
-local function openSums(key)
-  local all, reserved, unused = redis.call('HGETALL', key), 0, 0
-  for i = 1, #all, 2 do
-    if living[all[i]] then
-      local held, rest = string.match(all[i + 1], '^(%d+) (%d+)$')
-      reserved, unused = reserved + tonumber(held), unused + tonumber(rest)
-    end
-  end
-  return reserved, unused
-end
-
-local function setOpen(key, reserved, unused)
+local function putOpen(key, reserved, unused)
   if reserved + unused == 0 then
     redis.call('HDEL', key, ID)
   else
     redis.call('HSET', key, ID, text(reserved) .. ' ' .. text(unused))
   end
+end
+
+-- The sums over all users change by as much as those of this one.
+local function setOpen(key, reserved, unused, parent)
+  if parent then
+    local heldBefore, unusedBefore = openOf(redis.call('HGET', key, ID))
+    local held, rest = openOf(redis.call('HGET', parent .. ':open', ID))
+    putOpen(parent .. ':open', math.max(0, held + reserved - heldBefore), math.max(0, rest + unused - unusedBefore))
+  end
+  putOpen(key, reserved, unused)
 end
 
 local function limitOf(key, limit, version)
@@ -73,13 +71,20 @@ for i = 1, (#KEYS - GROUND) / 2 do
   local reserved, unused = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
   local wanted, ahead, forgetMs = tonumber(ARGV[at + 8]), tonumber(ARGV[at + 9]), ARGV[at + 10]
   local total = tonumber(redis.call('HGET', key, 'total') or -1)
-  if total < 0 and startMs > since + MAX_SKEW_MS and redis.call('EXISTS', key) == 0 then total = 0 end
+  local parent, isFirst = parentOf(key), false
+  if total < 0 and startMs > since + MAX_SKEW_MS and redis.call('EXISTS', key) == 0 then total, isFirst = 0, true end
   local before = number(key, 'c:' .. ID)
   if total < 0 then
     setClaim(key, ID, claimed)
-    setOpen(open, reserved, unused)
+    setOpen(open, reserved, unused, parent)
     say(1, 0, 0, 0, 0, 0)
+  elseif parent and isFirst and claimed + wanted + plus + minus == 0 then
+    -- Nobody is counted who has asked for nothing.
+    say(0, 0, 0, 0, 0, 0)
+  elseif parent and isFirst and claimed == 0 and isCrowded(parent) then
+    say(3, 0, 0, 0, 0, 0)
   else
+    if parent and isFirst then countUser(parent, forgetMs) end
     local isChanged
     limit, isChanged = limitOf(key, limit, version)
     total = math.max(0, total + adjusted(key, plus, minus) + claimed - before)
@@ -90,14 +95,15 @@ for i = 1, (#KEYS - GROUND) / 2 do
       granted = granted + math.min(ahead, math.floor((left - granted) / (SHARES * nodes)))
     end
     setClaim(key, ID, claimed + granted)
-    setOpen(open, reserved, unused + granted)
+    setOpen(open, reserved, unused + granted, parent)
     redis.call('HSET', key, 'total', text(total + granted))
-    local allReserved, allUnused = openSums(open)
+    local allReserved, allUnused = openSums(open, living)
     say(isGranting and 0 or 2, granted, total + granted, allReserved, allUnused, debt)
   end
   if before == 0 then redis.call('ZADD', WINDOWS, forgetMs, key) end
   redis.call('PEXPIREAT', key, forgetMs)
   redis.call('PEXPIREAT', open, forgetMs)
+  if parent then redis.call('PEXPIREAT', parent .. ':open', forgetMs) end
 end
 redis.call('ZREMRANGEBYSCORE', WINDOWS, '-inf', text(nowMs))
 if ARGV[4] == '1' then redis.call('SREM', AWAITED, ID) end

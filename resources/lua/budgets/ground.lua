@@ -11,6 +11,10 @@
 --                               that was ever used beyond it | plus, minus: adjusted |
 --                               c:<id>: claimed; without total it is to be seeded from the database
 --   {sluice}:spend:<window>:open    id -> "<reserved> <unused>": of its claim, where there is any
+--   {sluice}:spend:<window>:users   how many end users it tells apart, where it does
+--
+-- A window is <budget>:<ms at which it began>, or of one end user <budget>/<user>:<ms>. The former then has no total, and in `open` what is
+-- reserved and unused for all its users together. Its two keys are found from those of the user: the hash tag keeps all in one slot.
 --
 -- A node that does not renew its lease is still charged with all that it claims: it may have spent it. It is only shown as spent.
 --
@@ -21,6 +25,8 @@ local STATE, NODES, CALLS, AWAITED, WINDOWS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- Keys before those of the windows.
 local GROUND = 5
 local LEASE_MS, ID = tonumber(ARGV[1]), ARGV[2]
+-- Of one budget in one window, over all nodes.
+local MAX_USERS = 10000
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -46,6 +52,42 @@ local function isOpen()
   if nowMs < number(STATE, 'until') then return false end
   redis.call('DEL', AWAITED)
   return true
+end
+
+-- The window of the budget itself, from that of one of its end users; nil for all others.
+local function parentOf(key)
+  local budget, start = string.match(key, '^([^/]+)/[^:]*(:%d+)$')
+  return budget and budget .. start
+end
+
+local function isCrowded(parent) return tonumber(redis.call('GET', parent .. ':users') or 0) >= MAX_USERS end
+
+local function countUser(parent, forgetMs)
+  redis.call('INCR', parent .. ':users')
+  redis.call('PEXPIREAT', parent .. ':users', forgetMs)
+end
+
+local function livingNodes()
+  local living = {}
+  for _, id in ipairs(redis.call('ZRANGE', NODES, 0, -1)) do living[id] = true end
+  return living
+end
+
+local function openOf(text)
+  local held, rest = string.match(text or '', '^(%d+) (%d+)$')
+  return tonumber(held or 0), tonumber(rest or 0)
+end
+
+-- Of all nodes that are alive.
+local function openSums(key, living)
+  local all, reserved, unused = redis.call('HGETALL', key), 0, 0
+  for i = 1, #all, 2 do
+    if living[all[i]] then
+      local held, rest = openOf(all[i + 1])
+      reserved, unused = reserved + held, unused + rest
+    end
+  end
+  return reserved, unused
 end
 
 local function setClaim(key, id, amount)

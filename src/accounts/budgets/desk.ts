@@ -16,7 +16,7 @@ import {
   type Reservation,
   type Spender,
 } from './types.js'
-import { digestOfUser, UserSlots } from './user-slots.js'
+import { CROWDED, digestOfUser, UserSlots } from './user-slots.js'
 import { PresentWindows, windowAt, windowEndMs, windowStartMs } from './windows.js'
 
 /** Other loops may take what is left between the look and the reservation; then less is asked for. */
@@ -97,14 +97,11 @@ export class LoopBudgets implements BudgetDesk {
   #withUsers(common: FoundSet | null, account: Account | null, user: string): BudgetSet | null {
     const own = this.#index.ofUsers(account?.id ?? null, account?.team?.id ?? null)
     if (own.length === 0) return common
-    // Nodes do not know what a user spends elsewhere.
-    if (this.#ground.memory.shared !== null || this.#index.isUnheld) return new UntoldBudgetSet(own)
+    if (this.#index.isUnheld) return new UntoldBudgetSet(own)
     const digest = digestOfUser(user)
     const budgets = [...(common?.budgets ?? []), ...own.map((known) => ({ ...known, user: digest }))]
-    return new LoopBudgetSet(
-      this.#ground,
-      budgets.sort((a, b) => a.slot - b.slot),
-    )
+    budgets.sort((a, b) => a.slot - b.slot)
+    return this.#setOf(budgets)
   }
 
   #setsOf(account: object): Sets {
@@ -119,7 +116,11 @@ export class LoopBudgets implements BudgetDesk {
     const found = this.#index.find({ keyId, teamId: account?.team?.id ?? null, tags: account?.tags ?? [], model })
     if (found === null) return null
     if (this.#index.isUnheld) return new UntoldBudgetSet(found)
-    const set = new LoopBudgetSet(this.#ground, found)
+    return this.#setOf(found)
+  }
+
+  #setOf(budgets: readonly Known[]): FoundSet {
+    const set = new LoopBudgetSet(this.#ground, budgets)
     const { claims = null } = this.#ground
     return claims === null ? set : new SharedBudgetSet(set, claims)
   }
@@ -166,17 +167,18 @@ class LoopBudgetSet implements BudgetSet {
     // Those that were deleted since they were found no longer hold.
     for (const known of this.budgets) {
       const held = users.hold(known)
+      if (held === CROWDED) return { ...this.#refuse(parts, known, isTrial), isCrowded: true }
       if (held !== null) parts.push(new Part(held))
     }
     const taken = take(this.#ground, parts, { need: whole(need), want: whole(want) })
-    if (taken instanceof Part) return this.#refuse(parts, taken, isTrial)
+    if (taken instanceof Part) return this.#refuse(parts, taken.known, isTrial)
     return new HeldReservation(this.#ground, { parts, entry: ledger.open(parts), held: taken })
   }
 
-  #refuse(parts: readonly Part[], full: Part, isTrial: boolean): BudgetRefusal {
+  #refuse(parts: readonly Part[], full: Known, isTrial: boolean): BudgetRefusal {
     const { cells, counters, nowMs } = this.#ground
     for (const { known } of parts) cells.release(known.slot)
-    const { name, per, kind } = full.known
+    const { name, per, kind } = full
     if (!isTrial) counters.budgetRefused(kind)
     return { refused: true, budget: name, resetsAtMs: windowEndMs(per, windowAt(per, nowMs())), isUnavailable: false }
   }

@@ -7,7 +7,7 @@
 //   records  Uint8      of each slot: what the budget is, as JSON without the names of its members
 //   users    Int32      who has the cells behind those of the slots (user-slots.ts)
 //   cells               of each slot, and then of each end user that budgets tell apart, one line of a processor's cache: limit | used | reserved as BigInt64, window | epoch | holders as Int32
-//   claims   BigInt64   of each slot, where nodes share budgets: claimed | elsewhere spent | reserved | refunded, each with its window
+//   claims   BigInt64   of each cell, where nodes share budgets: claimed | elsewhere spent | reserved | refunded, each with its window
 import { randomBytes } from 'node:crypto'
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit } from '../types.js'
 
@@ -91,7 +91,7 @@ export function createBudgetMemory(maxKeys: number, node: string | null = null, 
     slots: words(maxBudgets * BUDGET_SLOT.words),
     records: new SharedArrayBuffer(maxBudgets * RECORD_BYTES),
     cells: longWords((maxBudgets + maxUsers) * CELL.words),
-    shared: node === null ? null : { node, claims: longWords(maxBudgets * CLAIM.words) },
+    shared: node === null ? null : { node, claims: longWords((maxBudgets + maxUsers) * CLAIM.words) },
     users: {
       state: seeded(words(USER_STATE.words)),
       heads: words(2 ** Math.ceil(Math.log2(maxUsers))),

@@ -62,6 +62,8 @@ export type BudgetRefusal = {
   readonly isUnavailable: boolean
   /** With `isUnavailable`: not known as long as the gateway is configured as it is, so a retry is pointless. */
   readonly isLasting?: true
+  /** There are more end users than the budget can tell apart: this one has no part of it before `resetsAtMs`. */
+  readonly isCrowded?: true
 }
 
 /** What is used of a budget in its present window. */

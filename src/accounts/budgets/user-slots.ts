@@ -17,6 +17,8 @@ import { PresentWindows, windowAt } from './windows.js'
 
 /** Users of one budget in one of its windows; further ones share what one user may spend. */
 export const MAX_BUDGET_USERS = 10_000
+/** No room for one more user, and none to share: other nodes would not know who shares what. */
+export const CROWDED = Symbol('crowded')
 /** Entries that one request looks at for one that can be used again: some ten microseconds. The next request goes on from there. */
 const SWEEP = 512
 const DIGEST_CHARS = 22
@@ -54,6 +56,8 @@ export class UserSlots {
   readonly #first: number
   readonly #size: number
   readonly #maxUsers: number
+  /** Other nodes spend from these budgets: all of them together know how many users there are. */
+  readonly #isShared: boolean
   readonly #nowMs: () => number
   readonly #windows = new PresentWindows()
   readonly #seed: Int32Array
@@ -69,28 +73,30 @@ export class UserSlots {
     this.#entries = new Int32Array(memory.users.entries)
     this.#first = memory.maxBudgets
     this.#size = this.#entries.length / USER_ENTRY.words
-    this.#maxUsers = maxUsers
+    this.#isShared = memory.shared !== null
+    this.#maxUsers = this.#isShared ? Number.POSITIVE_INFINITY : maxUsers
     this.#seed = this.#state.slice(USER_STATE.seed, USER_STATE.seed + DIGEST_WORDS)
     this.#headShift = Math.clz32(this.#heads.length) + 1
   }
 
   /**
    * The budget with what keeps its cells until they are released; null where it was deleted since it was found. Those of a user are looked
-   * for with each reservation: what nobody holds in one window may be another user's in the next.
+   * for with each reservation: what nobody holds in one window may be another user's in the next. CROWDED: only where nodes share budgets.
    */
-  hold(known: Known): Known | null {
+  hold(known: Known): Known | typeof CROWDED | null {
     const cells = this.#cells
     const { user } = known
     if (user === undefined) return cells.hold(known.slot, known.epoch) ? known : null
     while (cells.epochOf(known.slot) === (known.epoch | 0)) {
       const place = this.of(known, user)
+      if (place === null && this.#isShared) return CROWDED
       const own = place === null ? known : { ...known, ...place, id: userBudgetId(known.id, user) }
       if (cells.hold(own.slot, own.epoch)) return own
     }
     return null
   }
 
-  /** The cells of a user. Null: there are too many users, and this one shares the budget's own with all further ones. */
+  /** The cells of a user. Null: there are too many users; on the only node this one shares the budget's own with all further ones. */
   of(budget: UsersBudget, digest: string): UserPlace | null {
     return this.#place(budget, wordsOf(digest), 0)
   }

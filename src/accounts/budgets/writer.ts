@@ -17,7 +17,15 @@ export type StoredBudget = Omit<BudgetFacts, 'epoch'> & {
   readonly minus: number
   readonly startMs: number
   /** Of a budget that tells end users apart: by the digest of each. */
-  readonly users?: readonly { readonly digest: string; readonly spent: number }[]
+  readonly users?: readonly StoredUser[]
+}
+
+/** `plus`, `minus`: as of a budget; 0 where they are absent. */
+export type StoredUser = {
+  readonly digest: string
+  readonly spent: number
+  readonly plus?: number
+  readonly minus?: number
 }
 
 /** Of a budget that is not from the database: whatever that says is later. */
@@ -43,8 +51,6 @@ export class BudgetWriter {
   readonly #users: UserSlots
   readonly #nowMs: () => number
   readonly #listed = new Map<string, Listed>()
-  /** Names of those that hold for each end user. */
-  readonly #ofUsers = new Set<string>()
   /** In the order in which they became free. */
   readonly #free: number[] = []
   #epoch = 0
@@ -83,12 +89,6 @@ export class BudgetWriter {
 
   get count(): number {
     return this.#listed.size
-  }
-
-  /** The name of one that holds for each end user separately; null where there is none. */
-  get ofUsers(): string | null {
-    const [name = null] = this.#ofUsers
-    return name
   }
 
   /** The gateway cannot hold any: requests that fall under one are refused. Before any is put. */
@@ -134,11 +134,10 @@ export class BudgetWriter {
     const facts = { id, name, kind, subject, per, unit, epoch: this.#epoch }
     const listed = { slot, facts }
     this.#listed.set(facts.id, listed)
-    if (kind === 'user') this.#ofUsers.add(name)
     const window = windowAt(facts.per, this.#nowMs())
     this.#cells.open(slot, { epoch: this.#epoch, limit, window, spent })
     const own = { slot, epoch: this.#epoch, per: facts.per }
-    // What has no room counts with what all further users share. Where nodes share budgets, none holds for each user.
+    // What has no room counts with what all further users share. Where nodes share budgets, Redis knows what each of them has spent.
     for (const user of this.#memory.shared === null ? users : []) {
       if (!this.#users.seed(own, user.digest, user.spent)) this.#cells.charge(slot, window, user.spent)
     }
@@ -153,7 +152,6 @@ export class BudgetWriter {
     const listed = this.#listed.get(id)
     if (listed === undefined) return
     this.#listed.delete(id)
-    this.#ofUsers.delete(listed.facts.name)
     this.#cells.close(listed.slot)
     this.#free.push(listed.slot)
     this.#publish(listed.slot, 0)
@@ -172,7 +170,7 @@ export class BudgetWriter {
   chargedId(id: string): string {
     const { budgetId, digest } = partsOfBudgetId(id)
     const listed = this.#listed.get(budgetId)
-    if (listed === undefined || digest === null) return id
+    if (listed === undefined || digest === null || this.#memory.shared !== null) return id
     return this.#users.of(ownOf(listed), digest) === null ? budgetId : id
   }
 

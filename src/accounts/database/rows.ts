@@ -60,8 +60,6 @@ export type Ground = {
   readonly isReserved: (name: string) => boolean
   /** Why there can be no budgets; null: there can. */
   readonly noBudgets: string | null
-  /** Why none of them can hold for each end user apart; null: they can. */
-  readonly noUserBudgets: string | null
   /** What event loops have spent and reserved of a budget; null where they do not know it yet. */
   readonly usageOf: (budgetId: string) => BudgetUse | null
   /** @see BudgetWriter.chargedId */

@@ -1,27 +1,29 @@
-// What all nodes share beside keys, teams and budgets: the secret that signs browser tokens where the configuration has none, made once by
-// whichever node comes first; and which providers operators have paused. Each call within a transaction of its caller's.
+// What all nodes share beside keys, teams and budgets: the secret that signs browser tokens where the configuration has none, and the one by
+// which end users are named in Redis, each made once by whichever node comes first; and which providers operators have paused. Each call
+// within a transaction of its caller's.
 import { type RandomBytes } from '../secret.js'
 import { type By } from '../store.js'
 import { type Database } from './rows.js'
 
-const PURPOSE = 'browser-tokens'
+export type SecretPurpose = 'browser-tokens' | 'budgets'
+
 const SECRET_BYTES = 32
 
 /** 32 bytes. */
-export async function tokenSecretOf(db: Database, random: RandomBytes): Promise<Buffer> {
-  const known = await readSecret(db)
+export async function sharedSecretOf(db: Database, purpose: SecretPurpose, random: RandomBytes): Promise<Buffer> {
+  const known = await readSecret(db, purpose)
   if (known !== null) return known
   const secret = Buffer.from(random(SECRET_BYTES)).toString('hex')
   await db
     .insertInto('signing_secrets')
-    .values({ purpose: PURPOSE, secret })
+    .values({ purpose, secret })
     .onConflict((conflict) => conflict.column('purpose').doNothing())
     .execute()
-  return (await readSecret(db)) ?? Buffer.from(secret, 'hex')
+  return (await readSecret(db, purpose)) ?? Buffer.from(secret, 'hex')
 }
 
-async function readSecret(db: Database): Promise<Buffer | null> {
-  const row = await db.selectFrom('signing_secrets').select('secret').where('purpose', '=', PURPOSE).executeTakeFirst()
+async function readSecret(db: Database, purpose: SecretPurpose): Promise<Buffer | null> {
+  const row = await db.selectFrom('signing_secrets').select('secret').where('purpose', '=', purpose).executeTakeFirst()
   return row === undefined ? null : Buffer.from(row.secret, 'hex')
 }
 

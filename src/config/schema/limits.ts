@@ -89,7 +89,7 @@ export const Accounts = section('Keys and teams that are kept in a database and 
   ),
   singleNode: flag(
     false,
-    'No other gateway uses the postgres database at the same time, so budgets hold without redis.url, and also for each end user.',
+    'No other gateway uses the postgres database at the same time, so budgets hold without redis.url.',
   ),
   tokenSecret: nullable(
     Type.String(TOKEN_SECRET),

@@ -216,13 +216,17 @@ export function budgetsUnavailable(): GatewayError {
   return new GatewayError('storage_unavailable', { message: 'The budgets are not available.', retryable: true })
 }
 
-function refusal({ budget, resetsAtMs, isUnavailable, isLasting }: BudgetRefusal): GatewayError {
+function refusal({ budget, resetsAtMs, isUnavailable, isLasting, isCrowded }: BudgetRefusal): GatewayError {
   if (isLasting === true) {
     const message = `The budget ${budget} cannot be held with the present configuration of the gateway.`
     return new GatewayError('storage_unavailable', { message })
   }
   if (isUnavailable) return budgetsUnavailable()
   const until = resetsAtMs === null ? '' : ` It resets at ${new Date(resetsAtMs).toISOString()}.`
+  if (isCrowded === true) {
+    const message = `The budget ${budget} has as many end users as it can tell apart, and this one is not among them.${until}`
+    return new GatewayError('budget_exceeded', { message })
+  }
   return new GatewayError('budget_exceeded', {
     message: `The budget ${budget} has too little left for this request.${until}`,
   })

@@ -56,17 +56,6 @@ test('knows its budgets by their ids and subjects', async (t) => {
   t.same(writer.ids, ['budget_b'])
 })
 
-test('knows whether a budget of end users is there', (t) => {
-  const { writer } = new BudgetRig()
-  writer.put(budget('a', 1))
-  t.same([writer.count, writer.ofUsers], [1, null])
-  writer.put(budget('b', 1, { kind: 'user' }))
-  t.same([writer.count, writer.ofUsers], [2, 'b'])
-  writer.remove('budget_b')
-  t.same([writer.count, writer.ofUsers], [1, null])
-  t.end()
-})
-
 test('what a further end user is charged or refunded counts with what all further ones share', (t) => {
   const rig = new BudgetRig()
   const { writer } = rig

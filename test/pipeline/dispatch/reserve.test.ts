@@ -132,6 +132,18 @@ test('where a budget can never be held as the gateway is configured, a retry is 
   t.equal(rig.calls.length, 0)
 })
 
+test('an end user for whom there is no room is told so, and when there is: 429', async (t) => {
+  const { desk, rig } = setUp()
+  desk.isCrowded = true
+  const sink = await rig.ask({ model: 'pair' })
+  t.equal(sink.answers[0]?.status, 429)
+  t.equal(new Map(sink.answers[0]?.headers ?? []).get('x-should-retry'), 'false')
+  t.match(
+    Buffer.from(sink.answers[0]?.body ?? '').toString(),
+    /The budget month has as many end users as it can tell apart, .* It resets at \d{4}-/,
+  )
+})
+
 test('what cannot be written down is not sent, and holds nothing: 503', async (t) => {
   const { desk, rig } = setUp()
   desk.isWritten = false

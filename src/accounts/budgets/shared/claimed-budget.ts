@@ -2,7 +2,7 @@
 // requests have to wait and shrinks while none has to.
 import { type BudgetCells } from '../cells.js'
 import { windowAt, windowEndMs, windowStartMs } from '../windows.js'
-import { type Listed, type StoredBudget } from '../writer.js'
+import { type StoredBudget } from '../writer.js'
 import { type Granted } from './shared-set.js'
 import { type ClaimAnswer, type ClaimCall } from './spend-calls.js'
 
@@ -12,6 +12,11 @@ const KEPT_MS = 3_600_000
 const KEPT_TOTAL_MS = 40 * 86_400_000
 /** Less in advance is not worth the call that gives it back. */
 const LEAST_AHEAD = 16
+
+/** What it needs to know of a budget of the database. */
+export type Terms = Pick<StoredBudget, 'per' | 'unit' | 'limit' | 'version' | 'spent' | 'plus' | 'minus' | 'startMs'>
+
+export type ClaimedPlace = { readonly slot: number; readonly epoch: number; readonly id: string }
 
 type Waiter = { readonly amount: number; readonly settle: (granted: Granted) => void }
 
@@ -27,7 +32,7 @@ export class ClaimedBudget {
   isScarce = false
   readonly #cells: BudgetCells
   readonly #per: StoredBudget['per']
-  #terms: StoredBudget
+  #terms: Terms
   #window: number
   /** Requests that wait for the next call, and for the one that is under way. */
   #waiting: Waiter[] = []
@@ -38,7 +43,9 @@ export class ClaimedBudget {
   #elsewhere: number
   #told: Told | null = null
 
-  constructor(cells: BudgetCells, { slot, facts: { id, per, unit, epoch } }: Listed, stored: StoredBudget) {
+  /** `id`: of a budget, or of the part of it that is an end user's, with the cells of that user. */
+  constructor(cells: BudgetCells, { slot, id, epoch }: ClaimedPlace, stored: Terms) {
+    const { per, unit } = stored
     this.#cells = cells
     this.id = id
     this.slot = slot
@@ -51,7 +58,7 @@ export class ClaimedBudget {
   }
 
   /** It was changed: what it does not use is to be granted by the new terms. */
-  change(stored: StoredBudget, nowMs: number): void {
+  change(stored: Terms, nowMs: number): void {
     this.#terms = stored
     this.giveBack(nowMs)
   }
@@ -64,6 +71,17 @@ export class ClaimedBudget {
   get isStill(): boolean {
     const { reserved = 0, unused = 0 } = this.#told ?? {}
     return !this.isWaiting && reserved + unused === 0
+  }
+
+  /** Nobody has asked for it in the window of the clock. To enter that would keep its cells from being another user's for all of it. */
+  isPast(nowMs: number): boolean {
+    return !this.isWaiting && this.#cells.windowOf(this.slot) < windowAt(this.#per, nowMs)
+  }
+
+  /** Nothing of it is claimed in the window of the clock: it need not be known any more. */
+  isOver(nowMs: number): boolean {
+    if (this.isPast(nowMs)) return true
+    return this.isStill && (this.#told?.claimed ?? 0) === 0 && this.enter(nowMs).claimed === 0
   }
 
   /** `settle` is called when so much is there, or cannot be had. */
@@ -104,6 +122,10 @@ export class ClaimedBudget {
     const claimed = call.claimed + granted
     this.#told = { claimed, reserved: call.reserved, unused: call.unused + granted }
     if (state === 'unknown') return
+    if (state === 'crowded') {
+      this.crowd()
+      return
+    }
     this.#cells.setClaim(this.slot, this.#window, claimed)
     this.#elsewhere = total - claimed
     const held = Math.max(0, reserved - call.reserved)
@@ -118,6 +140,10 @@ export class ClaimedBudget {
 
   /** From time to time: gives back what it does not need. True where there is something to tell. */
   beat(nowMs: number): boolean {
+    if (this.isPast(nowMs)) {
+      this.#told = null
+      return false
+    }
     if (!this.#hasAsked) this.#ahead = this.#ahead < LEAST_AHEAD ? 0 : Math.floor(this.#ahead / 2)
     this.#hasAsked = false
     const { claimed, used, reserved } = this.enter(nowMs)
@@ -130,6 +156,7 @@ export class ClaimedBudget {
 
   /** Keeps only what is used. */
   giveBack(nowMs: number): void {
+    if (this.isPast(nowMs)) return
     const { used } = this.enter(nowMs)
     this.#ahead = 0
     this.#cells.setClaim(this.slot, this.#window, used)
@@ -141,6 +168,12 @@ export class ClaimedBudget {
     const all = Math.max(claimed, this.#terms.limit - this.#elsewhere)
     const room = this.#cells.setClaim(this.slot, this.#window, all) - used
     for (const waiter of this.#takeAll()) settle([waiter], waiter.amount > room ? 'less' : 'granted')
+  }
+
+  /** There are more end users than its budget tells apart; nothing of it is claimed. */
+  crowd(): void {
+    this.#told = null
+    settle(this.#takeAll(), 'crowded')
   }
 
   /** Nobody can tell what is left. */

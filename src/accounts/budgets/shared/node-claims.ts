@@ -8,11 +8,21 @@
 import { RedisLink } from '../../../redis/link.js'
 import { BudgetCells } from '../cells.js'
 import { type BudgetMemory } from '../memory.js'
+import { UserSlots } from '../user-slots.js'
 import { type Listed, type StoredBudget } from '../writer.js'
-import { ClaimedBudget } from './claimed-budget.js'
+import { ClaimBook } from './claim-book.js'
+import { type ClaimedBudget } from './claimed-budget.js'
 import { type Granted, type Want } from './shared-set.js'
-import { type ClaimCall, type FinishCall, LEASE_MS, MAX_WINDOWS, type SeedCall, SpendCalls } from './spend-calls.js'
-import { readSpendScripts, type SpendScript, type WindowPlace } from './spend-scripts.js'
+import {
+  type ClaimCall,
+  type FinishCall,
+  LEASE_MS,
+  MAX_WINDOWS,
+  type SeedCall,
+  type Seen,
+  SpendCalls,
+} from './spend-calls.js'
+import { type NameInRedis, readSpendScripts, type SpendScript, type WindowPlace } from './spend-scripts.js'
 
 const BEAT_MS = 500
 /** The same for budgets of which nothing is left: others may be waiting for what is given back. */
@@ -24,7 +34,6 @@ const CLOSED_PAUSE_MS = 50
 /** The list of nodes is worth waiting for, but not long. */
 const NODES_MS = 500
 const FINISH_AGAIN_MS = 5000
-
 /** What of it stands in the database. All may reject. */
 export type ClaimsDatabase = {
   /** All nodes that may be running. */
@@ -50,6 +59,8 @@ export type NodeClaimsOptions = {
   readonly onDown: 'closed' | 'local'
   readonly memory: BudgetMemory
   readonly database: ClaimsDatabase
+  /** How Redis knows end users. */
+  readonly nameOf: NameInRedis
   /** Unix time. */
   readonly nowMs: () => number
   readonly tell: (news: ClaimsNews) => void
@@ -58,11 +69,9 @@ export type NodeClaimsOptions = {
 export class NodeClaims {
   readonly #options: NodeClaimsOptions
   readonly #node: string
-  readonly #cells: BudgetCells
   readonly #link: RedisLink<SpendScript>
   readonly #calls: SpendCalls
-  readonly #byId = new Map<string, ClaimedBudget>()
-  readonly #bySlot = new Map<number, ClaimedBudget>()
+  readonly #book: ClaimBook
   /** Those that have claimed something: to be told again on each connection. */
   readonly #claiming = new Set<ClaimedBudget>()
   /** Of these, those that change without asking. */
@@ -85,13 +94,22 @@ export class NodeClaims {
     const { url, memory } = options
     this.#options = options
     this.#node = memory.shared?.node ?? ''
-    this.#cells = new BudgetCells(memory)
+    const cells = new BudgetCells(memory)
+    this.#book = new ClaimBook({
+      ...{ cells, slots: new UserSlots(memory, cells, options.nowMs), nowMs: options.nowMs },
+      isBusy: (budget) => this.#dirty.has(budget) || this.#seeding.has(budget),
+      onDrop: (budget) => {
+        for (const set of [this.#claiming, this.#lively, this.#scarce, this.#dirty]) set.delete(budget)
+      },
+    })
     this.#link = new RedisLink({
       ...{ url, scripts: readSpendScripts(), register: () => this.#register() },
       onState: (isUp, cause) => this.#turn(isUp, cause),
       onCall: (seconds, isOk) => void this.#measured.push({ seconds, isOk }),
     })
-    this.#calls = new SpendCalls(this.#node, (name, keys, args) => this.#link.run(name, keys, args))
+    this.#calls = new SpendCalls(this.#node, (name, keys, args) => this.#link.run(name, keys, args), {
+      nameOf: options.nameOf,
+    })
   }
 
   /** Resolves when Redis is there, or is not to be waited for. */
@@ -102,41 +120,43 @@ export class NodeClaims {
 
   /** A budget that is new, or was changed: told at once where something of it is claimed. */
   put(place: Listed, stored: StoredBudget): void {
-    const known = this.#byId.get(stored.id)
-    if (known === undefined) {
-      const budget = new ClaimedBudget(this.#cells, place, stored)
-      this.#byId.set(budget.id, budget)
-      this.#bySlot.set(budget.slot, budget)
-      return
+    for (const budget of this.#book.put(place, stored)) {
+      // What was adjusted of an end user is to be told, whether it has spent anything or not.
+      if (stored.kind === 'user' || this.#claiming.has(budget)) this.#tellSoon(budget)
     }
-    known.change(stored, this.#options.nowMs())
-    if (this.#claiming.has(known)) this.#tellSoon(known)
   }
 
   remove(id: string): void {
-    const budget = this.#byId.get(id)
-    if (budget === undefined) return
-    this.#byId.delete(id)
-    this.#bySlot.delete(budget.slot)
-    for (const set of [this.#claiming, this.#lively, this.#scarce, this.#dirty]) set.delete(budget)
-    budget.refuse()
+    this.#book.remove(id)
   }
 
   /** Resolves when what is wanted can be reserved, or cannot be had. */
   async ask(wants: readonly Want[]): Promise<Granted> {
-    const answers = wants.map(({ slot, epoch, amount }) => {
-      const budget = this.#bySlot.get(slot)
-      // One that was deleted holds no more.
-      return budget === undefined || budget.epoch !== epoch ? 'granted' : this.#ask(budget, amount)
+    const answers = wants.map((want) => {
+      const budget = this.#book.find(want)
+      return budget === undefined ? 'granted' : budget === null ? 'crowded' : this.#ask(budget, want.amount)
     })
     const all = await Promise.all(answers)
-    return all.includes('away') ? 'away' : all.includes('less') ? 'less' : 'granted'
+    return WORST_FIRST.find((granted) => all.includes(granted)) ?? 'granted'
   }
 
   /** What is shown of these is as new as can be. */
   async refresh(ids: readonly string[]): Promise<void> {
     if (!this.#link.isUp) return
-    await Promise.all(ids.flatMap((id) => this.#byId.get(id) ?? []).map((budget) => this.#ask(budget, 0)))
+    await Promise.all(ids.flatMap((id) => this.#book.get(id) ?? []).map((budget) => this.#ask(budget, 0)))
+  }
+
+  /** What all nodes use of windows, for people to see; null where Redis cannot say. What this node claims in them is told before. */
+  async look(places: readonly WindowPlace[]): Promise<readonly Seen[] | null> {
+    if (!this.#link.isUp) return null
+    await this.refresh(places.map(({ budgetId }) => budgetId))
+    const seen: Seen[] = []
+    try {
+      for (const some of batchesOf(places)) seen.push(...(await this.#calls.look(some)))
+    } catch {
+      return null
+    }
+    return seen
   }
 
   /** Tells what was spent in the end. False: not all of it could be told, or something is still reserved. */
@@ -152,6 +172,7 @@ export class NodeClaims {
     const nowMs = this.#options.nowMs()
     const calls: ClaimCall[] = []
     for (const budget of this.#claiming) {
+      if (budget.isPast(nowMs)) continue
       budget.refuse()
       budget.giveBack(nowMs)
       calls.push(budget.call(nowMs))
@@ -209,7 +230,7 @@ export class NodeClaims {
     const [unknown, closed]: [ClaimedBudget[], ClaimedBudget[]] = [[], []]
     for (const [i, budget] of batch.entries()) {
       const [call, answer] = [calls[i], answers?.[i]]
-      if (call === undefined || answer === undefined || this.#byId.get(budget.id) !== budget) continue
+      if (call === undefined || answer === undefined || !this.#book.has(budget)) continue
       budget.hear(call, answer)
       if (budget.unit === 'usd') this.#debtNano += answer.debt
       this.#claiming.add(budget)
@@ -226,17 +247,15 @@ export class NodeClaims {
   async #seed(budgets: readonly ClaimedBudget[]): Promise<void> {
     const nowMs = this.#options.nowMs()
     for (const budget of budgets) this.#seeding.add(budget)
-    const isSeeded = await this.#options.database
+    const seeded = await this.#options.database
       .seeds(budgets.map((budget) => budget.placeAt(nowMs)))
       .then((seeds) => this.#calls.seed(seeds))
-      .then(
-        () => true,
-        () => false,
-      )
-    for (const budget of budgets) {
+      .catch(() => null)
+    for (const [i, budget] of budgets.entries()) {
       this.#seeding.delete(budget)
-      if (!isSeeded) this.#answerAlone(budget)
-      else if (this.#byId.get(budget.id) === budget) this.#tellSoon(budget)
+      if (seeded === null) this.#answerAlone(budget)
+      else if (seeded[i] === false) budget.crowd()
+      else if (this.#book.has(budget)) this.#tellSoon(budget)
     }
   }
 
@@ -251,7 +270,7 @@ export class NodeClaims {
     for (const budget of this.#claiming) {
       // What it has granted itself was nobody's to grant.
       if (onDown === 'local') budget.giveBack(nowMs())
-      if (budget.enter(nowMs()).claimed === 0) this.#claiming.delete(budget)
+      if (budget.isPast(nowMs()) || budget.enter(nowMs()).claimed === 0) this.#claiming.delete(budget)
     }
     const batches = batchesOf([...this.#claiming])
     for (const [i, batch] of batches.entries()) await this.#tell(batch, i === batches.length - 1)
@@ -267,7 +286,7 @@ export class NodeClaims {
       void this.#finishEnded()
       return
     }
-    for (const budget of this.#byId.values()) this.#answerAlone(budget)
+    for (const budget of this.#book.all()) this.#answerAlone(budget)
     // By then the others do not wait for this node any more, should Redis have lost what it claims.
     if (this.#options.onDown === 'closed') this.#lapse = setTimeout(() => this.#giveBackAll(), LEASE_MS)
   }
@@ -284,6 +303,7 @@ export class NodeClaims {
       const isQuiet = this.#dirty.size === 0 && performance.now() - this.#lastCallMs > SIGN_OF_LIFE_MS
       if (isQuiet && !this.#isFlushing) this.#tell([], false).catch(() => undefined)
     }
+    if (isBeat) this.#book.sweepSome()
     if (isBeat && (this.#measured.length > 0 || this.#debtNano > 0)) this.#report(null)
   }
 
@@ -316,6 +336,9 @@ export class NodeClaims {
     this.#options.tell({ state, calls, debtNano })
   }
 }
+
+/** Of the answers to a request that wants something of several budgets, the one that holds. */
+const WORST_FIRST: readonly Granted[] = ['away', 'crowded', 'less']
 
 function batchesOf<T>(all: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(all.length / MAX_WINDOWS) }, (_, i) =>

@@ -5,11 +5,14 @@
 import { type Known } from '../budget-index.js'
 import { type Amount, type BudgetRefusal, type BudgetSet, type Reservation, type Reserved } from '../types.js'
 
-/** What is wanted of one budget, in its unit; `epoch`: of its slot. */
-export type Want = { readonly slot: number; readonly epoch: number; readonly amount: number }
+/** What is wanted of one budget, in its unit; `epoch`: of its slot; `user`: the digest of the end user for whom it holds. */
+export type Want = { readonly slot: number; readonly epoch: number; readonly user?: string; readonly amount: number }
 
-/** `granted`: it can be reserved now, unless another request is faster. `less`: no more is left of one of them. `away`: that cannot be told. */
-export type Granted = 'granted' | 'less' | 'away'
+/**
+ * `granted`: it can be reserved now, unless another request is faster. `less`: no more is left of one of them. `crowded`: there are more end
+ * users than one of them can tell apart. `away`: that cannot be told.
+ */
+export type Granted = 'granted' | 'less' | 'crowded' | 'away'
 
 /** Asks what all nodes have left; for nothing, to see what they use. Never rejects. */
 export type ClaimAsker = (wants: readonly Want[]) => Promise<Granted>
@@ -54,6 +57,7 @@ export class SharedBudgetSet implements BudgetSet {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const granted = await this.#ask(wants)
       if (granted === 'away') return this.#unavailable()
+      if (granted === 'crowded') return this.#crowded(need, want)
       if (granted === 'less') break
       const reserved = this.#set.reserve(want, want, true)
       if (!reserved.refused) return this.#shared(reserved)
@@ -61,6 +65,14 @@ export class SharedBudgetSet implements BudgetSet {
     }
     const reserved = this.#set.reserve(need, want)
     return reserved.refused ? reserved : this.#shared(reserved)
+  }
+
+  /** Nothing is claimed for the user, so it is refused, or more is missing of another one. */
+  #crowded(need: Amount, want: Amount): Reserved {
+    const reserved = this.#set.reserve(need, want)
+    if (!reserved.refused) return this.#shared(reserved)
+    const isOfUser = this.budgets.some(({ name, user }) => user !== undefined && name === reserved.budget)
+    return isOfUser ? { ...reserved, isCrowded: true } : reserved
   }
 
   #shared(reservation: LocalReservation): SharedReservation {
@@ -73,9 +85,8 @@ export class SharedBudgetSet implements BudgetSet {
 }
 
 /**
- * Budgets that this gateway cannot hold as it is configured, such as those of end users where nodes share budgets: it does not know what is
- * spent on other nodes, so requests that fall under them are refused. They cannot be created here, and prevent the start; but another node
- * with another configuration may create one.
+ * Budgets that this gateway cannot hold as it is configured: it does not know what is spent on other nodes, so requests that fall under them
+ * are refused. They cannot be created here, and prevent the start; but another node with another configuration may create one.
  */
 export class UntoldBudgetSet implements BudgetSet {
   readonly countsMoney: boolean
@@ -128,5 +139,8 @@ class SharedReservation implements Reservation {
 }
 
 function wantsOf(budgets: readonly Known[], { nano, tokens }: Amount): Want[] {
-  return budgets.map(({ slot, epoch, unit }) => ({ slot, epoch, amount: Math.ceil(unit === 'usd' ? nano : tokens) }))
+  return budgets.map(({ slot, epoch, unit, user }) => {
+    const want = { slot, epoch, amount: Math.ceil(unit === 'usd' ? nano : tokens) }
+    return user === undefined ? want : { ...want, user }
+  })
 }

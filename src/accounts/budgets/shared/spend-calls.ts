@@ -1,7 +1,14 @@
 // What one node tells Redis of its spend, and what it is granted there, as calls. Each call is numbered, so that one that arrives late
 // changes nothing; each tells all of a claim, so that one that is lost or repeated does no harm.
 import { type ScriptArgument } from '../../../redis/connection.js'
-import { groundKeys, placeOf, type SpendScript, type WindowPlace, windowKeys } from './spend-scripts.js'
+import {
+  groundKeys,
+  type NameInRedis,
+  placeOf,
+  type SpendScript,
+  type WindowPlace,
+  windowKeys,
+} from './spend-scripts.js'
 
 /** A node that has not renewed its lease for this long is shown as gone; until then it is waited for after a loss of Redis. */
 export const LEASE_MS = 3000
@@ -29,8 +36,11 @@ export type ClaimCall = WindowPlace &
   }
 
 export type ClaimAnswer = {
-  /** `unknown`: it is to be seeded from the database; `closed`: nothing is granted yet, because others' claims are not known. */
-  readonly state: 'granted' | 'unknown' | 'closed'
+  /**
+   * `unknown`: it is to be seeded from the database; `closed`: nothing is granted yet, because others' claims are not known; `crowded`: of an
+   * end user, and the budget tells as many apart as it can.
+   */
+  readonly state: 'granted' | 'unknown' | 'closed' | 'crowded'
   readonly granted: number
   /** Claims of all nodes together, this one's with what is granted now. */
   readonly total: number
@@ -46,8 +56,13 @@ export type SeedCall = WindowPlace &
     /** Spent by nodes that are not known apart. */
     readonly base: number
     readonly stored: readonly { readonly node: string; readonly amount: number }[]
+    /** End users of its budget that the database knows in this window; 0 for a budget that tells none apart. */
+    readonly users: number
     readonly forgetMs: number
   }
+
+/** What all nodes use of a window; `total`: null where it is not known in Redis. */
+export type Seen = { readonly total: number | null; readonly reserved: number; readonly unused: number }
 
 export type FinishCall = WindowPlace & { readonly amount: number }
 
@@ -57,17 +72,21 @@ export type RunSpendScript = (
   args: readonly ScriptArgument[],
 ) => Promise<unknown>
 
+export type SpendCallsOptions = { readonly leaseMs?: number; readonly nameOf?: NameInRedis }
+
 export class SpendCalls {
   readonly #node: string
   readonly #run: RunSpendScript
   readonly #leaseMs: number
+  readonly #nameOf: NameInRedis
   #count = 0
 
   /** `node`: its id, never used before. */
-  constructor(node: string, run: RunSpendScript, leaseMs = LEASE_MS) {
+  constructor(node: string, run: RunSpendScript, { leaseMs = LEASE_MS, nameOf = (id) => id }: SpendCallsOptions = {}) {
     this.#node = node
     this.#run = run
     this.#leaseMs = leaseMs
+    this.#nameOf = nameOf
   }
 
   /** On each connection, before anything is claimed. `nodes`: all that the database knows. */
@@ -94,24 +113,36 @@ export class SpendCalls {
     })
   }
 
-  /** At most MAX_WINDOWS. */
-  async seed(calls: readonly SeedCall[]): Promise<void> {
-    const args = calls.flatMap(({ base, plus, minus, forgetMs, stored }) => {
-      return [base, plus, minus, forgetMs, stored.length, ...stored.flatMap(({ node, amount }) => [node, amount])]
+  /** At most MAX_WINDOWS. @returns for each: false where it is of an end user, and the budget tells as many apart as it can */
+  async seed(calls: readonly SeedCall[]): Promise<boolean[]> {
+    const args = calls.flatMap(({ base, plus, minus, forgetMs, users, stored }) => {
+      const nodes = stored.flatMap(({ node, amount }) => [node, amount])
+      return [base, plus, minus, forgetMs, users, stored.length, ...nodes]
     })
-    await this.#run('seed', this.#keysOf(calls), [this.#leaseMs, this.#node, ...args])
+    const reply = await this.#run('seed', this.#keysOf(calls), [this.#leaseMs, this.#node, ...args])
+    return (reply as readonly number[]).map((code) => code === 1)
   }
 
-  /** Those of which a node claims something. */
+  /** At most MAX_WINDOWS, for people to see. */
+  async look(places: readonly WindowPlace[]): Promise<Seen[]> {
+    const reply = (await this.#run('look', this.#keysOf(places), [this.#leaseMs, this.#node])) as readonly number[]
+    return places.map((_, i) => {
+      const [total = -1, reserved = 0, unused = 0] = reply.slice(i * SEEN_WORDS, (i + 1) * SEEN_WORDS)
+      return { total: total < 0 ? null : total, reserved, unused }
+    })
+  }
+
+  /** Those of which a node claims something; of end users by their names in Redis. */
   async windowsOf(node: string): Promise<WindowPlace[]> {
     const keys = (await this.#run('windows', groundKeys(node), [this.#leaseMs, this.#node])) as readonly string[]
     return keys.map(placeOf)
   }
 
-  /** At most MAX_WINDOWS: what a node that has ended has spent in all. */
+  /** At most MAX_WINDOWS: what a node that has ended has spent in all. Places as `windowsOf` says. */
   async finish(node: string, calls: readonly FinishCall[]): Promise<void> {
     const args = calls.map(({ amount }) => amount)
-    await this.#run('finish', this.#keysOf(calls, node), [this.#leaseMs, this.#node, node, ...args])
+    const keys = [...groundKeys(node), ...calls.flatMap((place) => windowKeys(place))]
+    await this.#run('finish', keys, [this.#leaseMs, this.#node, node, ...args])
   }
 
   /** It has ended, and all that it has spent is told. */
@@ -119,8 +150,11 @@ export class SpendCalls {
     await this.#run('leave', groundKeys(node), [this.#leaseMs, this.#node, node])
   }
 
-  #keysOf(places: readonly WindowPlace[], node = this.#node): string[] {
-    return [...groundKeys(node), ...places.flatMap((place) => windowKeys(place))]
+  #keysOf(places: readonly WindowPlace[]): string[] {
+    const own = places.flatMap(({ budgetId, windowStartMs }) =>
+      windowKeys({ budgetId: this.#nameOf(budgetId), windowStartMs }),
+    )
+    return [...groundKeys(this.#node), ...own]
   }
 
   #next(): number {
@@ -129,5 +163,6 @@ export class SpendCalls {
   }
 }
 
-const STATES = ['granted', 'unknown', 'closed'] as const
+const STATES = ['granted', 'unknown', 'closed', 'crowded'] as const
 const ANSWER_WORDS = 6
+const SEEN_WORDS = 3

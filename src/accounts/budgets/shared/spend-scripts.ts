@@ -1,9 +1,11 @@
 // The scripts of budgets over several nodes, from resources/lua/budgets: ground.lua lists the keys; each script documents its arguments
 // and its reply.
+import { createHmac } from 'node:crypto'
 import { readScript } from '../../../redis/read-script.js'
+import { partsOfBudgetId, userBudgetId } from '../user-slots.js'
 
 /** Each is atomic in Redis; they are loaded in this order. */
-export const SPEND_SCRIPTS = ['claim', 'register', 'seed', 'windows', 'finish', 'leave'] as const
+export const SPEND_SCRIPTS = ['claim', 'register', 'seed', 'windows', 'finish', 'leave', 'look'] as const
 
 export type SpendScript = (typeof SPEND_SCRIPTS)[number]
 
@@ -13,6 +15,26 @@ const PREFIX = '{sluice}:spend:'
 const GROUND_KEYS = ['state', 'nodes', 'calls', 'awaited'].map((name) => PREFIX + name)
 
 export type WindowPlace = { readonly budgetId: string; readonly windowStartMs: number }
+
+/** The id of a budget, or of the part of it that is an end user's, as Redis knows it. */
+export type NameInRedis = (budgetId: string) => string
+
+/** 128 bits. */
+const NAME_CHARS = 22
+
+/**
+ * Names of end users are often addresses: whoever reads Redis must not find out by trying whose budget it is. `secret`: of all nodes; null
+ * until it is known.
+ */
+export function namesInRedis(secret: () => Uint8Array | null): NameInRedis {
+  return (id) => {
+    const { budgetId, digest } = partsOfBudgetId(id)
+    if (digest === null) return id
+    const key = secret()
+    if (key === null) throw new Error('The secret of the nodes is not known yet.')
+    return userBudgetId(budgetId, createHmac('sha256', key).update(digest).digest('base64url').slice(0, NAME_CHARS))
+  }
+}
 
 /** KEYS of every call, before the windows. */
 export function groundKeys(node: string): string[] {

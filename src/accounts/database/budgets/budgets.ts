@@ -42,7 +42,6 @@ export class Budgets {
     this.checkAllowed([budget])
     const { revision } = await beginChange(this.#db)
     const subject = await subjectOf(this.#db, budget.scope)
-    this.#checkSubject(subject)
     const existing = await this.#row(budget.name)
     if (existing !== null) {
       const { kind, subject: id, per, unit, amount } = existing
@@ -151,12 +150,6 @@ export class Budgets {
     const twice = kinds.find((kind, i) => kinds.indexOf(kind) !== i)
     if (twice === undefined) return
     throw new GatewayError('invalid_request', { message: `budgets: ${twice} is given twice`, param: 'budgets' })
-  }
-
-  /** @throws invalid_request where end users cannot be told apart */
-  #checkSubject({ kind }: Subject): void {
-    const { noUserBudgets: message } = this.#ground
-    if (kind === 'user' && message !== null) throw new GatewayError('invalid_request', { message, param: 'scope' })
   }
 
   /** Makes these the budgets that belong to a key or team; those that stay keep what was spent. */
@@ -321,27 +314,16 @@ function checkUnit({ name, unit }: BudgetRecord, given: BudgetUnit): void {
 /** Why there can be no budgets: other nodes would spend from them unseen. */
 export const NEEDS_REDIS =
   'Budgets hold over several nodes by Redis: with accounts.store: postgres they need redis.url, or accounts.singleNode: true where there is one node.'
-export const NEEDS_ONE_NODE =
-  'Budgets of end users hold on one node: with accounts.store: postgres they need accounts.singleNode: true.'
 
 /** @throws misconfigured for budgets that the database has and this gateway cannot hold */
-export function checkBudgets(
-  { noBudgets, noUserBudgets }: Pick<Ground, 'noBudgets' | 'noUserBudgets'>,
-  present: PresentBudgets,
-): void {
-  const unheld = unheldBudgets({ noBudgets, noUserBudgets }, present)
+export function checkBudgets(ground: Pick<Ground, 'noBudgets'>, present: PresentBudgets): void {
+  const unheld = unheldBudgets(ground, present)
   if (unheld !== null) throw new GatewayError('misconfigured', { message: `accounts: ${unheld}` })
 }
 
 /** Which budgets of the database this gateway cannot hold, and why; null: it can hold all of them. */
-export function unheldBudgets(
-  { noBudgets, noUserBudgets }: Pick<Ground, 'noBudgets' | 'noUserBudgets'>,
-  { count, ofUsers }: PresentBudgets,
-): string | null {
-  if (noBudgets !== null && count > 0) return `the database has budgets. ${noBudgets}`
-  if (noUserBudgets !== null && ofUsers !== null) return `${ofUsers} is a budget of end users. ${noUserBudgets}`
-  return null
+export function unheldBudgets({ noBudgets }: Pick<Ground, 'noBudgets'>, { count }: PresentBudgets): string | null {
+  return noBudgets !== null && count > 0 ? `the database has budgets. ${noBudgets}` : null
 }
 
-/** `ofUsers`: the name of one that holds for each end user. */
-type PresentBudgets = { readonly count: number; readonly ofUsers: string | null }
+type PresentBudgets = { readonly count: number }

@@ -5,7 +5,7 @@ import { type SubjectKind } from '../../budgets/memory.js'
 import { nodeOf } from '../../budgets/shared/node-names.js'
 import { partsOfBudgetId } from '../../budgets/user-slots.js'
 import { windowAt, windowStartMs } from '../../budgets/windows.js'
-import { type StoredBudget } from '../../budgets/writer.js'
+import { type StoredBudget, type StoredUser } from '../../budgets/writer.js'
 import { DAY_MS } from '../../rollups/types.js'
 import { BUDGET_PERIODS, type BudgetPeriod, type BudgetUnit, type Charge, type SpendBatch } from '../../types.js'
 import { type Database } from '../rows.js'
@@ -134,7 +134,7 @@ export async function readBudgets(
     const startMs = starts.get(per) ?? 0
     const window = spent.get(`${id} ${startMs}`)
     const used = (unit === 'usd' ? window?.spent_nano : window?.spent_tokens) ?? 0
-    const adjustments = adjusted(id, unit, startMs)
+    const adjustments = adjusted.of(id, unit, startMs)
     const budget = {
       id,
       name,
@@ -151,7 +151,11 @@ export async function readBudgets(
     const own = users.get(`${id} ${startMs}`) ?? []
     const spentOf = ({ spent_nano: nano, spent_tokens: tokens }: WindowRow) =>
       Math.max(0, unit === 'usd' ? nano : tokens)
-    return { ...budget, users: own.map(({ digest, row }) => ({ digest, spent: spentOf(row) })) }
+    const stored = new Map<string, StoredUser>(own.map(({ digest, row }) => [digest, { digest, spent: spentOf(row) }]))
+    for (const [digest, { plus, minus }] of adjusted.ofUsers(id, unit, startMs)) {
+      stored.set(digest, { ...(stored.get(digest) ?? { digest, spent: 0 }), plus, minus })
+    }
+    return { ...budget, users: [...stored.values()] }
   })
 }
 

@@ -21,7 +21,7 @@ function setUp() {
   const place = writer.placeOf(stored.id)
   if (place === null) throw new Error('no place')
   const cells = new BudgetCells(memory)
-  const claimed = new ClaimedBudget(cells, place, stored)
+  const claimed = new ClaimedBudget(cells, { slot: place.slot, epoch: place.facts.epoch, id: stored.id }, stored)
   const answers: Granted[] = []
   const ask = (amount: number) => claimed.ask(amount, (granted) => void answers.push(granted))
   const take = (amount: number) => cells.take(0, WINDOW, amount)

@@ -8,11 +8,13 @@ import {
   NodeClaims,
 } from '../../../../src/accounts/budgets/shared/node-claims.js'
 import { type WindowPlace } from '../../../../src/accounts/budgets/shared/spend-scripts.js'
+import { digestOfUser, UserSlots } from '../../../../src/accounts/budgets/user-slots.js'
 import { BudgetWriter } from '../../../../src/accounts/budgets/writer.js'
 import { budget, NOON } from '../../../helpers/budget-rig.js'
 import { RedisServer } from '../../../helpers/redis.js'
 
 const FORGET_MS = NOON + 10 ** 10
+const MAX_USERS = 4
 const WANT = { slot: 0, epoch: 1 }
 
 class FakeDatabase implements ClaimsDatabase {
@@ -29,7 +31,15 @@ class FakeDatabase implements ClaimsDatabase {
   async seeds(places: readonly WindowPlace[]) {
     this.seedings += 1
     if (this.isAway) throw new Error('away')
-    return places.map((place) => ({ ...place, base: this.base, plus: 0, minus: 0, stored: [], forgetMs: FORGET_MS }))
+    return places.map((place) => ({
+      ...place,
+      base: this.base,
+      plus: 0,
+      minus: 0,
+      stored: [],
+      users: 0,
+      forgetMs: FORGET_MS,
+    }))
   }
 
   async ended() {
@@ -46,16 +56,21 @@ class FakeDatabase implements ClaimsDatabase {
   }
 }
 
-async function setUp(t: Test, redis: RedisServer, { name = 'node1', onDown = 'closed' as 'closed' | 'local' } = {}) {
-  const memory = createBudgetMemory(1, name)
-  const writer = new BudgetWriter(memory, () => NOON)
-  const stored = budget('all', 1000, { per: 'total' })
+async function setUp(
+  t: Test,
+  redis: RedisServer,
+  { name = 'node1', onDown = 'closed' as 'closed' | 'local', over = {} } = {},
+) {
+  const memory = createBudgetMemory(1, name, MAX_USERS)
+  let nowMs = NOON
+  const writer = new BudgetWriter(memory, () => nowMs)
+  const stored = budget('all', 1000, { per: 'total', ...over })
   writer.put(stored)
   const place = writer.placeOf(stored.id)
   const database = new FakeDatabase()
   const news: ClaimsNews[] = []
   const claims = new NodeClaims({
-    ...{ url: redis.url, onDown, memory, database, nowMs: () => NOON },
+    ...{ url: redis.url, onDown, memory, database, nameOf: (id) => id, nowMs: () => nowMs },
     tell: (each) => void news.push(each),
   })
   if (place !== null) claims.put(place, stored)
@@ -63,7 +78,24 @@ async function setUp(t: Test, redis: RedisServer, { name = 'node1', onDown = 'cl
   t.teardown(() => claims.close())
   const cells = new BudgetCells(memory)
   const ask = (amount: number) => claims.ask([{ ...WANT, amount }])
-  return { claims, database, news, cells, writer, stored, ask, take: (amount: number) => cells.take(0, 0, amount) }
+  const askFor = (user: string, amount: number) => claims.ask([{ ...WANT, user: digestOfUser(user), amount }])
+  const users = new UserSlots(memory, cells, () => nowMs)
+  const turnTo = (ms: number) => {
+    nowMs = ms
+  }
+  return {
+    claims,
+    database,
+    news,
+    cells,
+    writer,
+    stored,
+    ask,
+    askFor,
+    users,
+    turnTo,
+    take: (amount: number) => cells.take(0, 0, amount),
+  }
 }
 
 async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
@@ -143,4 +175,35 @@ test('without Redis at the start it grants nothing, or what the database says is
   t.equal(await local.ask(1000), 'granted')
   t.equal(local.take(1000), 0)
   t.equal(await closed.claims.close(), false)
+})
+
+test('an end user is asked for apart, and keeps its cells as long as its window lasts', async (t) => {
+  const redis = await RedisServer.start(t)
+  const { askFor, users, cells, claims, turnTo, stored } = await setUp(t, redis, { over: { kind: 'user', per: 'day' } })
+  t.same(await Promise.all([askFor('anna', 600), askFor('ben', 1000)]), ['granted', 'granted'])
+  t.equal(await askFor('ben', 1001), 'less')
+  const anna = users.of({ ...WANT, per: 'day' }, digestOfUser('anna'))
+  t.not(anna, null)
+  t.equal(cells.isIdle(anna?.slot ?? 0), false)
+  t.same(await Promise.all(['cleo', 'dora'].map((user) => askFor(user, 1))), ['granted', 'granted'])
+  t.equal(await askFor('emil', 1), 'crowded', 'there are no more cells')
+  turnTo(NOON + 86_400_000)
+  await until(() => cells.isIdle(anna?.slot ?? 0))
+  t.equal(await askFor('emil', 1000), 'granted', 'in the next window there are')
+  const emil = users.of({ ...WANT, per: 'day' }, digestOfUser('emil'))
+  claims.remove(stored.id)
+  t.ok(cells.isIdle(emil?.slot ?? 0), 'a budget that is gone holds nobody')
+  t.equal(await askFor('emil', 1), 'granted', 'and limits nobody')
+})
+
+test('without Redis at the start each end user has what the database says is left', async (t) => {
+  const redis = await RedisServer.start(t)
+  await redis.kill()
+  const users = [{ digest: digestOfUser('anna'), spent: 900 }]
+  const { askFor } = await setUp(t, redis, { onDown: 'local', over: { kind: 'user', users } })
+  t.same(await Promise.all([askFor('anna', 101), askFor('anna', 100), askFor('ben', 1000)]), [
+    'less',
+    'granted',
+    'granted',
+  ])
 })

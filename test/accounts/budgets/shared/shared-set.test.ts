@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { type Granted, SharedBudgetSet, type Want } from '../../../../src/accounts/budgets/shared/shared-set.js'
 import { type Reserved } from '../../../../src/accounts/budgets/types.js'
+import { digestOfUser } from '../../../../src/accounts/budgets/user-slots.js'
 import { amount, BudgetRig, budget } from '../../../helpers/budget-rig.js'
 
 /** One node with 100 of two budgets; `answers` are those of Redis, which grants 50 of each with `granted`. */
@@ -86,4 +87,25 @@ test('a reservation is extended here, or by what others have left; not once it i
   stream.settle(amount(90, 1))
   t.equal(await asking, false)
   t.same(rig.usage('day'), { spent: 90, reserved: 0 })
+})
+
+test('an end user for whom there is no room is refused, with the name of that budget', async (t) => {
+  const rig = new BudgetRig()
+  rig.writer.put(budget('day', 100))
+  rig.writer.put(budget('each', 0, { kind: 'user' }))
+  const local = rig.loop().budgetsOf({ owner: null, accountIndex: -1, model: 'fast', user: 'anna' })
+  const asked: (readonly Want[])[] = []
+  const set = new SharedBudgetSet(
+    local as unknown as ConstructorParameters<typeof SharedBudgetSet>[0],
+    async (wants) => {
+      asked.push(wants)
+      return 'crowded'
+    },
+  )
+  t.match(await set.reserve(amount(1), amount(7)), { refused: true, budget: 'each', isCrowded: true })
+  t.match(asked, [[{ slot: 0 }, { slot: 1, user: digestOfUser('anna') }]])
+  rig.writer.put(budget('day', 0))
+  const refusal = await set.reserve(amount(1), amount(7))
+  t.match(refusal, { refused: true, budget: 'day' })
+  t.notOk('isCrowded' in refusal, 'of the day there is nothing left')
 })

@@ -7,6 +7,7 @@ import {
   type SpendScript,
   windowKeys,
 } from '../../../../src/accounts/budgets/shared/spend-scripts.js'
+import { MAX_BUDGET_USERS } from '../../../../src/accounts/budgets/user-slots.js'
 import { type Teardown } from '../../../helpers/gateway.js'
 import { Random } from '../../../helpers/random.js'
 import { connectRedis, type Redis, RedisServer } from '../../../helpers/redis.js'
@@ -58,7 +59,7 @@ class Node {
   constructor(redis: Redis, name: string, leaseMs = LONG_LEASE_MS) {
     this.name = name
     this.line = lineTo(redis)
-    this.calls = new SpendCalls(name, this.line.run, leaseMs)
+    this.calls = new SpendCalls(name, this.line.run, { leaseMs })
   }
 
   get reserved(): number {
@@ -92,7 +93,7 @@ async function totalOf(redis: Redis): Promise<number> {
 
 async function seed(nodes: readonly Node[], base: number): Promise<void> {
   const stored = nodes.filter((node) => node.stored > 0).map(({ name, stored: amount }) => ({ node: name, amount }))
-  await nodes[0]?.calls.seed([{ ...PLACE, base, plus: 0, minus: 0, forgetMs: LASTING.forgetMs, stored }])
+  await nodes[0]?.calls.seed([{ ...PLACE, base, plus: 0, minus: 0, users: 0, forgetMs: LASTING.forgetMs, stored }])
 }
 
 test('no more is granted than there is, whatever is lost, repeated, late or forgotten', async (t) => {
@@ -194,7 +195,7 @@ test('a node whose lease is over is charged with all it claims until it or its s
   await dead.claim()
   t.match(await dead.claim(), { total: 400, reserved: 300, unused: 100 })
   // By the clock of Redis.
-  const lapsed = new SpendCalls('alive2', alive.line.run, 1)
+  const lapsed = new SpendCalls('alive2', alive.line.run, { leaseMs: 1 })
   await new Promise((resolve) => setTimeout(resolve, 5))
   await lapsed.register([])
   const [seen] = (await lapsed.claim([{ ...LASTING, ...NOTHING }], false)) ?? []
@@ -240,8 +241,8 @@ test('a window that is not known is seeded with what nodes have stored, or with 
     { node: 'node2', amount: 70 },
     { node: 'former', amount: 11 },
   ]
-  await two.calls.seed([{ ...known, stored }])
-  await two.calls.seed([{ ...known, base: 400, stored }])
+  await two.calls.seed([{ ...known, users: 0, stored }])
+  await two.calls.seed([{ ...known, users: 0, base: 400, stored }])
   t.equal(await totalOf(redis), 5 + 7 - 2 + 90 + 70 + 11, 'the first one counts')
   await two.claim()
   t.equal(await totalOf(redis), 5 + 7 - 2 + 90 + 70 + 11)
@@ -305,4 +306,92 @@ test('a server that was restarted grants nothing until all have told, or the lea
     t.equal(granted, 10)
     break
   }
+})
+
+/** Of three users of one budget. */
+const USER_PLACES = ['a', 'b', 'c'].map((user) => ({ budgetId: `budget_x/${user}`, windowStartMs: 0 }))
+
+test('what end users have reserved adds up to what is shown of their budget, whatever is lost', async (t) => {
+  const redis = await startRedis(t)
+  const random = Random.ofRun()
+  t.comment(`SEED=${random.seed}`)
+  const nodes = NAMES.map((name) => new SpendCalls(name, lineTo(redis).run, { leaseMs: LONG_LEASE_MS }))
+  const held = nodes.map(() => USER_PLACES.map(() => ({ reserved: 0, unused: 0 })))
+  const tell = async (n: number, u: number) => {
+    const { reserved, unused } = held[n]?.[u] ?? { reserved: 0, unused: 0 }
+    const call = { ...LASTING, ...USER_PLACES[u], ...NOTHING, claimed: reserved + unused, reserved, unused }
+    await nodes[n]?.claim([{ ...PLACE, ...call }], false)
+  }
+  for (const node of nodes) await node.register([])
+  for (let step = 0; step < 300; step++) {
+    const [n, u] = [random.below(nodes.length), random.below(USER_PLACES.length)].map(Math.floor) as [number, number]
+    if (random.below(20) < 1) {
+      await redis.flushall()
+      for (const node of nodes) await node.register([])
+      for (const each of nodes.keys()) for (const user of USER_PLACES.keys()) await tell(each, user)
+      const known = { base: 0, plus: 0, minus: 0, stored: [], users: 0, forgetMs: LASTING.forgetMs }
+      await nodes[n]?.seed(USER_PLACES.map((place) => ({ ...place, ...known })))
+    }
+    const own = held[n]?.[u]
+    if (own !== undefined)
+      Object.assign(own, { reserved: Math.floor(random.below(9)), unused: Math.floor(random.below(9)) })
+    await tell(n, u)
+    const [whole] = (await nodes[0]?.look([PLACE])) ?? []
+    const all = held.flat()
+    const sums = [all.reduce((sum, each) => sum + each.reserved, 0), all.reduce((sum, each) => sum + each.unused, 0)]
+    if (whole?.reserved !== sums[0] || whole?.unused !== sums[1])
+      t.same([whole?.reserved, whole?.unused], sums, `${step}`)
+  }
+  const [, b] = (await nodes[1]?.look(USER_PLACES)) ?? []
+  const own = held.map((users) => users[1]?.reserved ?? 0)
+  t.equal(
+    b?.reserved,
+    own.reduce((sum, each) => sum + each, 0),
+  )
+})
+
+test('end users are counted once over all nodes; further ones are told so, and none that has claimed something', async (t) => {
+  const redis = await startRedis(t)
+  const [one, two] = NAMES.map((name) => new SpendCalls(name, lineTo(redis).run)) as [SpendCalls, SpendCalls]
+  for (const node of [one, two]) await node.register([])
+  const startMs = Date.now() + 3_600_000
+  const of = (user: string) => ({ ...LASTING, ...NOTHING, budgetId: `budget_x/${user}`, windowStartMs: startMs })
+  const counter = `${windowKeys({ budgetId: 'budget_x', windowStartMs: startMs })[0]}:users`
+  for (const node of [one, two]) t.match(await node.claim([{ ...of('a'), wanted: 5 }], false), [{ state: 'granted' }])
+  t.equal(await redis.get(counter), '1')
+  await redis.set(counter, MAX_BUDGET_USERS)
+  t.match(
+    await two.claim(
+      [
+        { ...of('b'), wanted: 5 },
+        { ...of('a'), claimed: 5 },
+      ],
+      false,
+    ),
+    [
+      { state: 'crowded', granted: 0, total: 0 },
+      { state: 'granted', total: 10 },
+    ],
+  )
+  t.equal(await redis.exists(windowKeys(of('b'))[0]), 0, 'nothing is kept of it')
+  t.match(await one.claim([{ ...of('c'), claimed: 3, reserved: 3 }], false), [{ state: 'granted', total: 3 }])
+  t.ok((await redis.pttl(counter)) > 0 || (await redis.get(counter)) !== null)
+})
+
+test('after a loss the database says who is known; others have room as long as there is any', async (t) => {
+  const redis = await startRedis(t)
+  const calls = new SpendCalls('node1', lineTo(redis).run)
+  await calls.register([])
+  const known = { base: 0, plus: 0, minus: 0, forgetMs: LASTING.forgetMs }
+  const seed = (user: string, users: number, amount: number) => ({
+    ...{ ...known, budgetId: `budget_x/${user}`, windowStartMs: 0, users },
+    stored: amount === 0 ? [] : [{ node: 'former', amount }],
+  })
+  const claim = async (user: string) =>
+    (await calls.claim([{ ...LASTING, ...NOTHING, ...seed(user, 0, 0) }], false))?.[0]
+  t.match(await claim('new'), { state: 'unknown' })
+  t.same(await calls.seed([seed('new', MAX_BUDGET_USERS - 1, 0), seed('old', MAX_BUDGET_USERS - 1, 7)]), [true, true])
+  t.match([await claim('new'), await claim('old')], [{ total: 0 }, { total: 7 }])
+  t.same(await calls.seed([seed('late', MAX_BUDGET_USERS, 0), seed('older', MAX_BUDGET_USERS, 9)]), [false, true])
+  t.match([await claim('late'), await claim('older')], [{ state: 'unknown' }, { total: 9 }])
 })
