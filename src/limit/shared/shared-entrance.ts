@@ -160,8 +160,14 @@ export class SharedEntrance {
       },
     }
     const entry: Entry = {
-      ...{ keyIndex, waiter, inner, plan: this.#plans.of(keyIndex) },
-      ...{ hasLocalSlot: false, isCounted: waiter.isCounted === true, isOver: false, onPlace: null },
+      keyIndex,
+      waiter,
+      inner,
+      plan: this.#plans.of(keyIndex),
+      hasLocalSlot: false,
+      isCounted: waiter.isCounted === true,
+      isOver: false,
+      onPlace: null,
     }
     return entry
   }
