@@ -15,6 +15,8 @@ test('masks keys by the prefixes of the vendors', async (t) => {
   for (const key of keys) {
     t.equal(maskKeys(`Key ${key}, twice: "${key}"`), 'Key ***, twice: "***"', key)
     t.equal(maskKeys(`Incorrect API key provided: ${key}.`).replace('***.', '***'), 'Incorrect API key provided: ***')
+    t.equal(maskKeys(key), '***', 'alone')
+    t.match(maskKeys(`north-large.${key}`), /\*\*\*$/, 'within an id')
   }
   t.equal(
     maskKeys('Incorrect API key: sk-ab**********wxyz.'),

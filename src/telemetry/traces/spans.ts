@@ -259,12 +259,8 @@ function writeModel(batch: SpanBatch, record: ExchangeRecord, { known, cleanAnsw
   if (targetModel !== null && targetModel !== '') batch.encoded(known.requestModel.of(targetModel))
   if (record.transport !== 'json') batch.encoded(IS_STREAM)
   if (answerModel !== null) batch.encoded(known.answerModel.of(answerModel))
-  // A search takes about as long for both as for one.
-  const ids = `${answerId ?? ''} ${upstreamRequestId ?? ''}`
-  const isClean = cleanAnswer(ids) === ids
-  if (answerId !== null) batch.text(NAMES.answerId, isClean ? answerId : cleanAnswer(answerId))
-  if (upstreamRequestId !== null)
-    batch.text(NAMES.upstreamId, isClean ? upstreamRequestId : cleanAnswer(upstreamRequestId))
+  if (answerId !== null) batch.text(NAMES.answerId, cleanAnswer(answerId))
+  if (upstreamRequestId !== null) batch.text(NAMES.upstreamId, cleanAnswer(upstreamRequestId))
   if (finish !== null) batch.encoded(FINISH_REASONS[finish])
 }
 
