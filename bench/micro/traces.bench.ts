@@ -35,14 +35,13 @@ const out = new SpanExport({
 })
 let batch = new SpanBatch(head, 200_000)
 // In place of the queue, which no one empties here.
-out.open = () => {
+out.put = ({ write }) => {
   if (batch.spans >= BATCH) {
     batch.finish()
     batch = new SpanBatch(head, 200_000)
   }
-  return batch
+  write(batch)
 }
-out.written = () => undefined
 const ground = { out, secrets: { secrets, keyDigests }, providers: config.providers, ownIdSeed: seed }
 const tracer = createLoopTracer(config, ground)
 if (tracer === null) throw new Error('traces are off')

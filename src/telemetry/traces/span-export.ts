@@ -3,7 +3,7 @@
 import { type SpanResult } from '../records.js'
 import { type BatchHead, SpanBatch } from './encoding/span-batch.js'
 import { type SpanSender } from './otlp.js'
-import { SpanQueue } from './span-queue.js'
+import { SpanQueue, type Unwritten } from './span-queue.js'
 
 export type SpanExportOptions = {
   readonly maxQueued: number
@@ -45,16 +45,9 @@ export class SpanExport {
     await this.#sender.catch(() => undefined)
   }
 
-  /**
-   * Where the spans of one request are written, all before the next call; then `written` is called. Null where there is no room:
-   * they are dropped. `isMinor`: it was refused.
-   */
-  open(spans: number, isMinor: boolean): SpanBatch | null {
-    return this.#queue.open(spans, isMinor)
-  }
-
-  written(): void {
-    this.#queue.written()
+  /** They are written later; dropped where there is no room. `isMinor`: the request was refused. */
+  put(request: Unwritten<SpanBatch>, isMinor: boolean): void {
+    this.#queue.put(request, isMinor)
   }
 
   /** Sends what waits, for at most so long. */

@@ -1,13 +1,18 @@
-// Spans that wait for their collector, already encoded. Bounded: what finds no room is dropped and counted before it is encoded, so a
-// collector that is slow or gone costs memory up to the bound and never a request's time. One batch is under way at a time.
+// Spans that wait for their collector. Bounded: what finds no room is dropped and counted before it is encoded, so a collector that is slow
+// or gone costs memory up to the bound and never a request's time. One batch is under way at a time.
 //
-//   open, write --> [ batch ] --after delayMs, or when it is full--> [ full batches ] --> send --> taken | dropped
+//   put --> [ unwritten ] --some requests at once--> [ batch ] --after delayMs, or when it is full--> [ full batches ] --> send --> taken | dropped
+//
+// Encoding is code and tables that no other part of a request touches: for one request by itself they are cold, which costs more than the work.
 
 /** What the queue sees of a batch. */
 export type Batch = {
   /** Spans in it. */
   readonly spans: number
 }
+
+/** The spans of one request, which are sent together. */
+export type Unwritten<Kind> = { readonly spans: number; readonly write: (batch: Kind) => void }
 
 export type SpanQueueOptions<Kind extends Batch> = {
   readonly maxQueued: number
@@ -24,9 +29,14 @@ export type SpanQueueOptions<Kind extends Batch> = {
 
 /** Refused requests may fill no more than this part of the room: a flood of them leaves the rest to those that ran. */
 const MINOR_SHARE = 0.5
+/** Requests: enough that most find warm code, and few enough that they are young when they go, and that a turn is no longer for it. */
+export const WRITTEN_AT_ONCE = 32
 
 export class SpanQueue<Kind extends Batch> {
   readonly #options: SpanQueueOptions<Kind>
+  #unwritten: Unwritten<Kind>[] = []
+  /** In `#unwritten`. */
+  #unwrittenSpans = 0
   #batch: Kind | null = null
   #full: Kind[] = []
   /** In `#full`. */
@@ -38,20 +48,17 @@ export class SpanQueue<Kind extends Batch> {
     this.#options = options
   }
 
-  /** Where so many spans of a request are written, before `written` is called; null if there is no room for all of them. `isMinor`: it was refused. */
-  open(spans: number, isMinor: boolean): Kind | null {
-    const { maxQueued, maxBatch, createBatch, onDropped } = this.#options
-    const open = this.#batch?.spans ?? 0
-    if (this.#fullSpans + open + spans > (isMinor ? maxQueued * MINOR_SHARE : maxQueued)) {
+  /** They are written later; dropped where there is no room for all of them. `isMinor`: the request was refused. */
+  put(request: Unwritten<Kind>, isMinor: boolean): void {
+    const { maxQueued, maxBatch, onDropped } = this.#options
+    const { spans } = request
+    if (this.#waiting + spans > (isMinor ? maxQueued * MINOR_SHARE : maxQueued)) {
       onDropped(spans)
-      return null
+      return
     }
-    if (open > 0 && open + spans > maxBatch) this.#closeBatch()
-    this.#batch ??= createBatch()
-    return this.#batch
-  }
-
-  written(): void {
+    this.#unwrittenSpans += spans
+    const isEnough = this.#unwritten.push(request) >= WRITTEN_AT_ONCE
+    if (isEnough || this.#unwrittenSpans + (this.#batch?.spans ?? 0) >= maxBatch) this.#writeAll()
     this.#sendSoon()
   }
 
@@ -71,6 +78,8 @@ export class SpanQueue<Kind extends Batch> {
     }
     if (timer !== null) clearTimeout(timer)
     if (this.#waiting > 0) this.#options.onDropped(this.#waiting)
+    this.#unwritten = []
+    this.#unwrittenSpans = 0
     this.#batch = null
     this.#full = []
     this.#fullSpans = 0
@@ -78,7 +87,19 @@ export class SpanQueue<Kind extends Batch> {
   }
 
   get #waiting(): number {
-    return this.#fullSpans + (this.#batch?.spans ?? 0)
+    return this.#fullSpans + (this.#batch?.spans ?? 0) + this.#unwrittenSpans
+  }
+
+  #writeAll(): void {
+    const { maxBatch, createBatch } = this.#options
+    for (const { spans, write } of this.#unwritten) {
+      const open = this.#batch?.spans ?? 0
+      if (open > 0 && open + spans > maxBatch) this.#closeBatch()
+      this.#batch ??= createBatch()
+      write(this.#batch)
+    }
+    this.#unwritten = []
+    this.#unwrittenSpans = 0
   }
 
   #closeBatch(): void {
@@ -100,6 +121,7 @@ export class SpanQueue<Kind extends Batch> {
   #sendNext(): void {
     this.#stopTimer()
     if (this.#sending !== null || this.#waiting === 0) return
+    this.#writeAll()
     if (this.#full.length === 0) this.#closeBatch()
     const batch = this.#full.shift()
     if (batch === undefined) return

@@ -4,6 +4,7 @@ import { type ExchangeRecord, type PassedTrace, type RequestTrace, type Tracer }
 import { type SpanBatch } from './encoding/span-batch.js'
 import { isSampled, type SamplerConfig } from './sampler.js'
 import { type SpanIds } from './span-ids.js'
+import { type Unwritten } from './span-queue.js'
 import { countSpans, type SpanGround, writeReading, writeSpans } from './spans.js'
 import { formatTraceparent, readTraceparent, readTracestate } from './trace-context.js'
 
@@ -26,10 +27,9 @@ export type TracerSpans = {
   readonly out: SpanOutlet
 }
 
-/** Where spans are written. @see SpanExport */
+/** Where spans go. @see SpanExport */
 export type SpanOutlet = {
-  open(spans: number, isMinor: boolean): SpanBatch | null
-  written(): void
+  put(request: Unwritten<SpanBatch>, isMinor: boolean): void
 }
 
 /** The tracer of one configuration. */
@@ -56,17 +56,14 @@ export function createTracer({ ids, passedTo, spans }: TracerOptions): Tracer {
     settled(record) {
       const { trace } = record
       if (spans === null || trace === null || !trace.isSampled) return
-      const batch = spans.out.open(countSpans(record), isRefusal(record))
-      if (batch === null) return
-      writeSpans(batch, { record, trace, endMs: spans.nowMs() }, spans.ground)
-      spans.out.written()
+      const settled = { record, trace, endMs: spans.nowMs() }
+      const write = (batch: SpanBatch) => writeSpans(batch, settled, spans.ground)
+      spans.out.put({ spans: countSpans(record), write }, isRefusal(record))
     },
     resumed(reading) {
       if (spans === null || !reading.trace.isSampled) return
-      const batch = spans.out.open(1, false)
-      if (batch === null) return
-      writeReading(batch, reading, spans.ground, spans.nowMs())
-      spans.out.written()
+      const endMs = spans.nowMs()
+      spans.out.put({ spans: 1, write: (batch) => writeReading(batch, reading, spans.ground, endMs) }, false)
     },
   }
 }

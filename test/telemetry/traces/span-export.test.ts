@@ -1,6 +1,6 @@
 // The way out: the exporter is loaded once, what is lost is counted, and a change of the collector's state is told once.
 import { test } from 'tap'
-import { encodeHead, SERVER } from '../../../src/telemetry/traces/encoding/span-batch.js'
+import { encodeHead, SERVER, type SpanBatch } from '../../../src/telemetry/traces/encoding/span-batch.js'
 import { type SpanSender } from '../../../src/telemetry/traces/otlp.js'
 import { SpanExport } from '../../../src/telemetry/traces/span-export.js'
 
@@ -12,12 +12,13 @@ const HEAD = encodeHead({}, { name: 'test', version: '1' })
 
 /** Two spans. */
 function take(out: SpanExport): void {
-  const batch = out.open(2, false)
-  for (let i = 0; i < 2 && batch !== null; i++) {
-    batch.startSpan(SPAN)
-    batch.endSpan(false)
+  const write = (batch: SpanBatch): void => {
+    for (let i = 0; i < 2; i++) {
+      batch.startSpan(SPAN)
+      batch.endSpan(false)
+    }
   }
-  out.written()
+  out.put({ spans: 2, write }, false)
 }
 
 function rig(load: () => Promise<SpanSender>) {

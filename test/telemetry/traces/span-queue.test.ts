@@ -1,6 +1,6 @@
 // The queue of spans: what waits, what is sent together, what is dropped, and that its end is bounded.
 import { test } from 'tap'
-import { SpanQueue } from '../../../src/telemetry/traces/span-queue.js'
+import { SpanQueue, WRITTEN_AT_ONCE } from '../../../src/telemetry/traces/span-queue.js'
 
 class Spans {
   readonly written: number[] = []
@@ -26,17 +26,19 @@ function rig(changes: { maxQueued?: number; maxBatch?: number; delayMs?: number 
       dropped += count
     },
   })
+  let written = 0
   const add = (spans: readonly number[], isMinor: boolean): void => {
-    const batch = queue.open(spans.length, isMinor)
-    if (batch === null) return
-    batch.written.push(...spans)
-    queue.written()
+    const write = (batch: Spans): void => {
+      written += 1
+      batch.written.push(...spans)
+    }
+    queue.put({ spans: spans.length, write }, isMinor)
   }
   const answer = async (failure: Error | null = null): Promise<void> => {
     waiting.shift()?.(failure)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { add, queue, sent, results, answer, dropped: () => dropped }
+  return { add, queue, sent, results, answer, dropped: () => dropped, written: () => written }
 }
 
 test('a full batch is sent at once, the next one when that is answered, and a rest when its time has come', async (t) => {
@@ -107,4 +109,18 @@ test('its end sends all batches, and is late no longer than it may be', async (t
   await stuck.queue.close(1)
   t.equal(stuck.dropped(), 2, 'the collector does not answer')
   t.equal(dropped(), 0)
+})
+
+test('the spans of several requests are written together, and at the latest when they are sent', async (t) => {
+  const { add, queue, sent, answer, written } = rig({ maxQueued: 1000, maxBatch: 1000 })
+  for (let i = 1; i < WRITTEN_AT_ONCE; i++) add([i], false)
+  t.equal(written(), 0)
+  add([WRITTEN_AT_ONCE], false)
+  t.equal(written(), WRITTEN_AT_ONCE)
+  add([0], false)
+  t.equal(written(), WRITTEN_AT_ONCE)
+  const closing = queue.close(3_600_000)
+  t.same(sent, [[...Array.from({ length: WRITTEN_AT_ONCE }, (_, i) => i + 1), 0]])
+  await answer()
+  await closing
 })

@@ -3,6 +3,7 @@ import { test } from 'tap'
 import { createKnownAttributes } from '../../../src/telemetry/traces/encoding/known-attributes.js'
 import { encodeHead, SpanBatch } from '../../../src/telemetry/traces/encoding/span-batch.js'
 import { SpanIds } from '../../../src/telemetry/traces/span-ids.js'
+import { type Unwritten } from '../../../src/telemetry/traces/span-queue.js'
 import { createTracer } from '../../../src/telemetry/traces/tracer.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
 
@@ -19,12 +20,9 @@ function rig(sampler = { isParentBased: true, ratio: 1 }, passedTo: string[] = [
   const batch = new SpanBatch(encodeHead({}, { name: 'test', version: '1' }), 0)
   const room = { isThere: true }
   const out = {
-    open(_spans: number, isMinor: boolean) {
-      taken.push([0, isMinor])
-      return room.isThere ? batch : null
-    },
-    written() {
-      taken[taken.length - 1] = [batch.spans, taken.at(-1)?.[1] ?? false]
+    put({ write }: Unwritten<SpanBatch>, isMinor: boolean) {
+      if (room.isThere) write(batch)
+      taken.push([room.isThere ? batch.spans : 0, isMinor])
     },
   }
   return { tracer: createTracer({ ids, passedTo, spans: { sampler, ground, nowMs: () => 5000, out } }), taken, room }
