@@ -131,6 +131,8 @@ test('keys change and the provider is away, and nobody with a token of a known k
   const { gateway, provider, create } = await start(t)
   await create('blue.jwt', { team: 'blue' })
   const before = await provider.sign({ groups: 'blue' })
+  // Each of the two event loops fetches the keys by itself.
+  await provider.server.reached(2)
   t.equal((await ask(gateway, before)).status, 200)
   provider.state.isAway = true
   t.equal((await ask(gateway, await provider.sign({ groups: 'blue', n: 1 }))).status, 200)
