@@ -46,24 +46,17 @@ const ALONE: readonly (readonly [name: RegExp, reason: string])[] = [
 
 /** The runs of a quarter of a minute and more, the longest first: the end of a group waits for one that begins late. */
 const LONG: readonly string[] = [
-  ...[
-    'laws',
-    'laws/fuzz',
-    'streams/redis/stream-store',
-    'server/http-sink-timers',
-    'server/sharing/joining/run-joiner',
-  ],
-  ...['faults/kept-nodes', 'faults/protocols', 'e2e/reload', 'faults/workers', 'faults/upstream', 'e2e/readme'],
-  ...[
-    'e2e/responses-websocket',
-    'e2e/responses-client',
-    'e2e/receiving',
-    'faults/raw',
-    'e2e/secrets',
-    'e2e/process-faults',
-  ],
-  ...['faults/half-open', 'e2e/background-responses', 'e2e/delivery', 'e2e/jobs-redis-faults', 'e2e/stream-routing'],
-  ...['faults/reaching', 'e2e/job-kill', 'e2e/queue-place'],
+  ...['accounts/database', 'accounts', 'accounts/directory', 'laws', 'laws/fuzz', 'upstream'],
+  ...['streams/redis/stream-store', 'gateway', 'server/http-sink-timers', 'server/sharing/joining/run-joiner'],
+  // Pages in a browser are four processes each: not all of them at once.
+  ...['faults/upstream', 'e2e/console-live', 'faults/kept-nodes', 'faults/http2', 'e2e/console-playground'],
+  ...['faults/protocols', 'faults/workers', 'e2e/console-requests', 'faults/oversize', 'e2e/clouds'],
+  ...['e2e/console-keys', 'faults/reaching', 'e2e/responses-websocket', 'e2e/background-responses'],
+  ...['e2e/console-budgets', 'e2e/readme', 'e2e/budget-nodes', 'e2e/delivery', 'e2e/user-budget-nodes'],
+  ...['e2e/durable-background', 'e2e/secrets', 'e2e/response-stores', 'faults/raw', 'e2e/job-kill', 'faults/client'],
+  ...['e2e/stream-routing', 'e2e/resume-clients', 'e2e/browser-tokens', 'e2e/reload-load', 'faults/half-open'],
+  ...['e2e/jobs-redis-faults', 'e2e/reload', 'e2e/responses-client', 'e2e/receiving', 'e2e/process-faults'],
+  ...['e2e/queue-place'],
 ]
 
 /**

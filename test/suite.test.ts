@@ -78,7 +78,7 @@ test('the plan of this tree runs each of its files once, those that share a proc
   )
   t.same(planned.sort(), files.sort())
   t.same(staleNames(files), [])
-  t.match(staleNames([]).join(), /^laws,.*kill/)
+  t.match(staleNames([]).join(), /^accounts\/database,.*kill/)
 })
 
 test('the files of an area share a process, those of the server and of accounts by their rooms; what waits for long has its own', async (t) => {
