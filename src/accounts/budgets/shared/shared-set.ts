@@ -140,7 +140,7 @@ class SharedReservation implements Reservation {
 
 function wantsOf(budgets: readonly Known[], { nano, tokens }: Amount): Want[] {
   return budgets.map(({ slot, epoch, unit, user }) => {
-    const want = { slot, epoch, amount: Math.ceil(unit === 'usd' ? nano : tokens) }
-    return user === undefined ? want : { ...want, user }
+    const amount = Math.ceil(unit === 'usd' ? nano : tokens)
+    return user === undefined ? { slot, epoch, amount } : { slot, epoch, user, amount }
   })
 }
