@@ -39,6 +39,8 @@ export class ClaimedBudget {
   #asking: Waiter[] = []
   #ahead = 0
   #hasAsked = false
+  /** Its event loops may be about to reserve what they were told of since the last beat. */
+  #hasAnswered = false
   /** Claimed by other nodes, and spent by those that are gone; below 0 where it was refunded. */
   #elsewhere: number
   #told: Told | null = null
@@ -135,6 +137,8 @@ export class ClaimedBudget {
     // Others need what this one has in advance.
     this.isScarce = total >= this.#terms.limit
     if (this.isScarce) this.#ahead = 0
+    // Not for one that only looks.
+    this.#hasAnswered ||= this.#asking.some(({ amount }) => amount > 0)
     settle(this.#asking.splice(0), granted < call.wanted ? 'less' : 'granted')
   }
 
@@ -147,7 +151,9 @@ export class ClaimedBudget {
     if (!this.#hasAsked) this.#ahead = this.#ahead < LEAST_AHEAD ? 0 : Math.floor(this.#ahead / 2)
     this.#hasAsked = false
     const { claimed, used, reserved } = this.enter(nowMs)
-    const kept = this.isWaiting ? claimed : Math.min(claimed, used + this.#ahead)
+    const isAwaited = this.isWaiting || this.#hasAnswered
+    this.#hasAnswered = false
+    const kept = isAwaited ? claimed : Math.min(claimed, used + this.#ahead)
     const left = kept < claimed ? this.#cells.setClaim(this.slot, this.#window, kept) : claimed
     const told = this.#told
     if (told === null) return left > 0
