@@ -578,6 +578,7 @@ const SUITES: Readonly<Record<string, string>> = {
   'test/jobs/nodes.test.ts': 'two nodes on one store',
   'test/jobs/set-clock.test.ts': 'both stores under clocks that are set',
   'test/limit/threads.test.ts': 'the cells from several threads',
+  'test/pipeline/rejected-caps.test.ts': 'caps that providers refuse, over several attempts',
   'test/pipeline/retries.test.ts': 'dispatch over several attempts',
   'test/wire.test.ts': 'details of all wires over every surface and dialect',
   'test/server/websocket/chats.test.ts': 'chats over all parts of a socket, with a real client',

@@ -8,6 +8,7 @@ import { type ChatResponse } from '../../../../src/model/response.js'
 import { NO_PARTS } from '../../../../src/model/usage.js'
 import { decodeResponse } from '../../../../src/protocols/anthropic-messages/response.js'
 import { aggregate } from '../../../helpers/aggregate.js'
+import { parsesOf } from '../../../helpers/parses.js'
 import { decodeAll, FALLBACK, filesOf, jsonOf, payloadsOf } from '../fixtures.js'
 
 const frame = (type: string, members: JsonObject = {}): string => JSON.stringify({ type, ...members })
@@ -208,4 +209,48 @@ test('such JSON ends by length, by refusal, beside calls, and is given once', as
   t.strictSame(together(decodeAll(twice)).content, [{ type: 'text', text: '{"a":1}' }])
   const late = [START, open(0, { ...JSON_TOOL, input: { a: 1 } }), close(0), ended('tool_use'), STOP]
   t.strictSame(together(decodeAll(late)).content, [{ type: 'text', text: '{"a":1}' }])
+})
+
+test('deltas that differ in their text alone are not parsed, of any block', (t) => {
+  const words = ['one', 'two "q"', 'three \n', 'vier ü', '\ud83d\ude00']
+  const kinds = [
+    [TEXT, (text: string) => ({ type: 'text_delta', text })],
+    [{ type: 'thinking', thinking: '' }, (thinking: string) => ({ type: 'thinking_delta', thinking })],
+    [TOOL, (partial_json: string) => ({ type: 'input_json_delta', partial_json })],
+    [JSON_TOOL, (partial_json: string) => ({ type: 'input_json_delta', partial_json })],
+  ] as const
+  const frames = kinds.flatMap(([block, deltaOf], i) => [
+    open(i, block),
+    ...words.map((word) => delta(i, deltaOf(word))),
+    close(i),
+  ])
+  let events: StreamEvent[] = []
+  const parses = parsesOf(() => {
+    events = decodeAll([START, ...frames, STOP])
+  })
+  const deltas = events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : []))
+  t.same(deltas, [...words, ...words, ...words, ...words])
+  // Of each block: its begin and end, the first delta and its trial, and the two texts with escapes.
+  t.equal(parses, 1 + kinds.length * 6 + 1)
+  t.end()
+})
+
+test('a delta like one of another block, or of one that has ended, is decoded as it is', (t) => {
+  const text = (index: number, word: string) => delta(index, { type: 'text_delta', text: word })
+  const events = decodeAll([
+    ...[START, open(0, TEXT), text(0, 'a'), text(0, 'b'), text(1, 'of none'), close(0), text(0, 'late')],
+    ...[open(0, TOOL), text(0, 'not its kind'), input(0, '{}'), close(0), ended('tool_use'), STOP],
+  ])
+  const deltas = events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : []))
+  t.same(deltas, ['a', 'b', '{}'])
+  t.end()
+})
+
+test('a text that is also the value of another member is found in its place', (t) => {
+  const text = (word: string, other: string) =>
+    frame('content_block_delta', { other, index: 0, delta: { type: 'text_delta', text: word } })
+  const events = decodeAll([START, open(0, TEXT), text('same', 'same'), text('same', 'other'), text('other', 'same')])
+  const deltas = events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : []))
+  t.same(deltas, ['same', 'same', 'other'])
+  t.end()
 })

@@ -9,6 +9,7 @@ import { NO_PARTS } from '../../../../src/model/usage.js'
 import { ollamaChat } from '../../../../src/protocols/ollama-chat/index.js'
 import { aggregate } from '../../../helpers/aggregate.js'
 import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../../helpers/dialect.js'
+import { parsesOf } from '../../../helpers/parses.js'
 
 const dialect = dialectOf(ollamaChat)
 const TARGET = target('ollama-chat')
@@ -187,5 +188,56 @@ test('a line that says nothing before the answer begins is a keepalive, of whate
     JSON.stringify({ message: { role: 'assistant', content: '' }, done: false, ...members })
   const events = decodeTexts(line({ model: '' }), line({ model: 'm' }), line({ model: '' }), line({ done: true }))
   t.match(events, [{ type: 'start', meta: { model: 'm' } }, { type: 'finish' }])
+  t.end()
+})
+
+test('lines that differ in their text and time alone are not parsed', (t) => {
+  const words = ['one', 'two', 'three "q"', 'vier ü', 'five']
+  for (const [member, kind] of [
+    ['content', 'text'],
+    ['thinking', 'reasoning'],
+  ] as const) {
+    const lines = words.map((word, i) => {
+      const message = { role: 'assistant', ...(member === 'content' ? {} : { content: '' }), [member]: word }
+      return JSON.stringify({ model: 'm', created_at: `2026-03-02T20:22:2${i}.123456789Z`, message, done: false })
+    })
+    let events: StreamEvent[] = []
+    const parses = parsesOf(() => {
+      events = decodeTexts(...lines, JSON.stringify({ done: true, eval_count: 5, prompt_eval_count: 3 }))
+    })
+    // The first one and its trial, the one with an escape, and the last one.
+    t.equal(parses, 4, kind)
+    t.match(events[0], { meta: { createdSec: 1_772_482_940 } })
+    t.match(events[1], { block: { kind } })
+    t.same(
+      events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : [])),
+      words,
+    )
+    t.match(events.at(-1), { type: 'finish', usage: { outputTokens: 5 } })
+  }
+  t.end()
+})
+
+test('a line that is done, or brings a call, is parsed, though it is like an earlier one', (t) => {
+  const line = (content: string, done: boolean, calls: object = {}) =>
+    JSON.stringify({ model: 'm', message: { role: 'assistant', content, ...calls }, done })
+  const calls = { tool_calls: [{ function: { name: 'f', arguments: {} } }] }
+  const called = [line('c', false, calls), line('d', false, calls)]
+  const events = decodeTexts(line('a', false), line('b', false), ...called, line('e', true))
+  t.same(
+    events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : [])),
+    ['a', 'b', 'c', '{}', 'd', '{}', 'e'],
+  )
+  t.match(events.at(-1), { type: 'finish', reason: 'tool-calls' })
+  t.end()
+})
+
+test('a text that is also the value of another member is found in its place', (t) => {
+  const line = (model: string, content: string) => JSON.stringify({ model, message: { content }, done: false })
+  const events = decodeTexts(line('same', 'same'), line('other', 'same'), line('same', 'other'))
+  t.same(
+    events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : [])),
+    ['same', 'same', 'other'],
+  )
   t.end()
 })

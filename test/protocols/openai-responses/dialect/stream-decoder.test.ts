@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { ResponsesDecoder } from '../../../../src/protocols/openai-responses/dialect/stream-decoder.js'
+import { parsesOf } from '../../../helpers/parses.js'
 import { decode, FALLBACK, TARGET } from '../streams.js'
 
 const CREATED = { type: 'response.created', response: { id: 'resp_1', model: 'm', created_at: 5 } }
@@ -71,5 +72,53 @@ test('events that are unknown are no content', async (t) => {
   t.same(
     decode([CREATED, ...others, completed()]).map(({ type }) => type),
     ['start', 'finish'],
+  )
+})
+
+test('deltas that differ in their text, number and padding alone are not parsed', async (t) => {
+  const words = ['one', 'two', 'three "q"', 'vier ü', 'five']
+  const deltas = (type: string, members: JsonObject = {}) =>
+    words.map((delta, i) => ({
+      ...{ type: `response.${type}.delta`, sequence_number: 8 + i, item_id: type, output_index: 0, ...members },
+      ...{ delta, obfuscation: 'x'.repeat(i) },
+    }))
+  const calls = { item: { type: 'function_call', id: 'function_call_arguments', call_id: 'c', name: 'f' } }
+  for (const [type, members, before] of [
+    ['output_text', { content_index: 0, logprobs: null }, []],
+    ['refusal', { content_index: 0 }, []],
+    ['reasoning_summary_text', { summary_index: 0 }, []],
+    ['reasoning_text', { content_index: 0 }, []],
+    ['function_call_arguments', {}, [{ type: 'response.output_item.added', output_index: 0, ...calls }]],
+  ] as const) {
+    let events: unknown[] = []
+    const parses = parsesOf(() => {
+      events = decode([CREATED, ...before, ...deltas(type, members), completed()])
+    })
+    // The first one and its trial, and the one with an escape.
+    t.equal(parses, 2 + before.length + 3, type)
+    t.match(
+      events.filter((event) => (event as JsonObject).type === 'block-delta'),
+      words.map((delta) => ({ delta })),
+      type,
+    )
+  }
+})
+
+test('a delta for another item is read as what it is, though it is like the last one', async (t) => {
+  const text = (item: string, delta: string) => ({ ...TEXT, item_id: item, output_index: item === 'i' ? 0 : 1, delta })
+  const events = decode([CREATED, text('i', 'a'), text('i', 'b'), text('j', 'c'), text('j', 'd'), text('i', 'e')])
+  t.same(
+    events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : [])),
+    ['a', 'b', 'e'],
+    'the second item waits for the end of the first one',
+  )
+})
+
+test('a text that is also the value of another member is found in its place', async (t) => {
+  const text = (item: string, delta: string) => ({ type: TEXT.type, item_id: item, output_index: 0, delta })
+  const events = decode([CREATED, text('same', 'same'), text('other', 'same'), text('same', 'other')])
+  t.same(
+    events.flatMap((event) => (event.type === 'block-delta' ? [event.delta] : [])),
+    ['same', 'same', 'other'],
   )
 })
