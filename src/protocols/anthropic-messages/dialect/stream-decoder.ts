@@ -1,9 +1,11 @@
 // The vendor's frames -> canonical events. One per stream. Blocks of tools that the vendor runs are opaque, and come when they are complete; a frame
-// that is not a JSON object ends the stream. Keeps the event law whatever the upstream sends.
+// that is not a JSON object ends the stream. Keeps the event law whatever the upstream sends. A delta that differs from one before it in its
+// block in its text alone is not parsed.
 import { errorData } from '../../../errors.js'
 import { type BlockHead, type FinishReason, type RefusalDetails, type StreamEvent } from '../../../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { parseToolArguments } from '../../../model/tool-arguments.js'
+import { FrameShape, TRIAL_TEXT } from '../../../wire/frame-shape.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
 import { decodeCitation } from '../citations.js'
@@ -44,6 +46,8 @@ export class MessagesDecoder implements StreamDecoder {
   #reason: FinishReason = 'other'
   #stopSequence: string | null = null
   #refusal: RefusalDetails | null = null
+  /** Of a delta of the open block. */
+  readonly #shape = new FrameShape()
 
   constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
     this.#emit = emit
@@ -52,6 +56,11 @@ export class MessagesDecoder implements StreamDecoder {
 
   push(data: Buffer): void {
     if (this.#isEnded) return
+    const text = this.#shape.textOf(data)
+    if (text !== null) {
+      this.#emitDelta(text)
+      return
+    }
     const frame = parsePayload(data)
     if (frame === null) {
       if (!isSilent(data)) this.#fail(brokenFrame())
@@ -60,6 +69,7 @@ export class MessagesDecoder implements StreamDecoder {
     switch (frame.type) {
       case 'content_block_delta':
         this.#pushDelta(frame)
+        if (this.#shape.mayLearn) this.#learn(data, frame)
         return
       case 'content_block_start':
         this.#openBlock(frame)
@@ -116,8 +126,8 @@ export class MessagesDecoder implements StreamDecoder {
     this.#lateArguments = isJson || head.kind === 'tool-call' ? JSON.stringify(block.input ?? {}) : null
     this.#emit({ type: 'block-start', index: this.#index, block: head })
     // The vendor opens blocks empty; some compatible servers send the first piece here.
-    if (head.kind === 'text' && !isJson) this.#emitDelta(block.text)
-    else if (head.kind === 'reasoning') this.#emitDelta(block.thinking)
+    if (head.kind === 'text' && !isJson) this.#emitDelta(stringOf(block.text))
+    else if (head.kind === 'reasoning') this.#emitDelta(stringOf(block.thinking))
   }
 
   /** A block of a tool that the vendor runs, until its input is complete. */
@@ -145,15 +155,35 @@ export class MessagesDecoder implements StreamDecoder {
 
   #pushDelta(frame: JsonObject): void {
     if (frame.index !== this.#wireIndex || !isJsonObject(frame.delta)) return
-    const delta = frame.delta
-    const isInput = this.#kind === 'tool-call' || this.#isJson
-    if (delta.type === 'text_delta' && this.#kind === 'text') this.#emitDelta(delta.text)
-    else if (delta.type === 'citations_delta' && this.#kind === 'text' && !this.#isJson) this.#cite(delta.citation)
-    else if (delta.type === 'input_json_delta' && isInput) this.#emitDelta(delta.partial_json)
+    const { delta } = frame
+    const text = this.#textIn(delta)
+    if (text !== null) this.#emitDelta(text)
     else if (this.#kind === 'opaque') this.#heldInput += stringOf(delta.partial_json)
-    else if (this.#kind !== 'reasoning') return
-    else if (delta.type === 'thinking_delta') this.#emitDelta(delta.thinking)
-    else if (delta.type === 'signature_delta') this.#signature = stringOf(delta.signature) || this.#signature
+    else if (delta.type === 'citations_delta' && this.#kind === 'text' && !this.#isJson) this.#cite(delta.citation)
+    else if (delta.type === 'signature_delta' && this.#kind === 'reasoning')
+      this.#signature = stringOf(delta.signature) || this.#signature
+  }
+
+  /** What a delta appends to the open block; null if it brings anything else. */
+  #textIn(delta: JsonObject): string | null {
+    const isInput = this.#kind === 'tool-call' || this.#isJson
+    if (delta.type === 'text_delta' && this.#kind === 'text') return stringOf(delta.text)
+    if (delta.type === 'input_json_delta' && isInput) return stringOf(delta.partial_json)
+    if (delta.type === 'thinking_delta' && this.#kind === 'reasoning') return stringOf(delta.thinking)
+    return null
+  }
+
+  #learn(data: Buffer, frame: JsonObject): void {
+    const text = this.#textOf(frame)
+    if (text === null || text === '') return
+    this.#shape.learnText(data, text, (trial) => {
+      const tried = parsePayload(trial)
+      return tried !== null && tried.type === frame.type && this.#textOf(tried) === TRIAL_TEXT
+    })
+  }
+
+  #textOf({ index, delta }: JsonObject): string | null {
+    return index === this.#wireIndex && isJsonObject(delta) ? this.#textIn(delta) : null
   }
 
   #cite(value: JsonValue | undefined): void {
@@ -161,14 +191,14 @@ export class MessagesDecoder implements StreamDecoder {
     if (citation !== null) this.#emit({ type: 'citation', index: this.#index, citation })
   }
 
-  #emitDelta(value: JsonValue | undefined): void {
-    const delta = stringOf(value)
+  #emitDelta(delta: string): void {
     if (delta === '') return
     this.#lateArguments = null
     this.#emit({ type: 'block-delta', index: this.#index, delta })
   }
 
   #closeBlock(): void {
+    this.#shape.forget()
     this.#releaseHeld()
     if (this.#index === NONE) return
     if (this.#lateArguments !== null) this.#emitDelta(this.#lateArguments)

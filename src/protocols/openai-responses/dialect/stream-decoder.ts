@@ -1,8 +1,9 @@
 // Dialect half, stream: the vendor's events -> canonical events. One per stream; liberal in what it accepts. An end marker of another wire
-// is never required.
+// is never required. A delta that differs from one before it in its text, its number and its padding alone is not parsed.
 import { errorData } from '../../../errors.js'
 import { type StreamEvent } from '../../../model/event.js'
 import { isJsonArray, type JsonObject } from '../../../model/json.js'
+import { FrameShape, TRIAL_TEXT } from '../../../wire/frame-shape.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
 import { decodeStreamError } from '../../openai-error.js'
@@ -13,12 +14,18 @@ import { decodeUsage } from '../usage.js'
 import { BlockQueue } from './block-queue.js'
 import { ItemReader } from './item-reader.js'
 
+/** Members that differ from event to event, and that nothing here reads. */
+const UNREAD: readonly Buffer[] = Object.freeze([Buffer.from('"sequence_number"'), Buffer.from('"obfuscation"')])
+
 /** Reads one stream. */
 export class ResponsesDecoder implements StreamDecoder {
   readonly #emit: (event: StreamEvent) => void
   readonly #options: DecoderOptions
   readonly #queue: BlockQueue
   readonly #items: ItemReader
+  readonly #shape = new FrameShape(UNREAD)
+  /** A delta of that shape, but with another text. */
+  #like: JsonObject | null = null
   #isStarted = false
   /** Nothing is read after `finish` or `error`. */
   #isOver = false
@@ -32,18 +39,34 @@ export class ResponsesDecoder implements StreamDecoder {
 
   push(data: Buffer): void {
     if (this.#isOver) return
+    const text = this.#shape.textOf(data)
+    if (text !== null && this.#like !== null) {
+      this.#like.delta = text
+      this.#read(this.#like)
+      return
+    }
     const event = parsePayload(data)
     if (event === null) {
       if (!isSilent(data)) this.#fail({ type: 'error', error: brokenFrame() })
       return
     }
     const failure = failureIn(event)
-    if (failure === null) this.#read(event)
-    else this.#fail({ type: 'error', error: decodeStreamError(failure) })
+    if (failure === null) {
+      this.#read(event)
+      if (this.#shape.mayLearn) this.#learn(data, event)
+    } else this.#fail({ type: 'error', error: decodeStreamError(failure) })
   }
 
   end(): void {
     if (!this.#isOver) this.#fail({ type: 'error', error: errorData('upstream_cut') })
+  }
+
+  #learn(data: Buffer, { type, delta }: JsonObject): void {
+    if (typeof delta !== 'string' || delta === '' || typeof type !== 'string' || !type.endsWith('.delta')) return
+    this.#shape.learnText(data, delta, (trial) => {
+      this.#like = parsePayload(trial)
+      return this.#like?.delta === TRIAL_TEXT
+    })
   }
 
   #read(event: JsonObject): void {
