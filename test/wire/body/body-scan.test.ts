@@ -63,6 +63,15 @@ test('says what the parser says of every special character at every place of a w
       }
     }
   }
+  // Of a long string, read in blocks.
+  for (const special of SPECIAL) {
+    for (let before = 28; before < 180; before++) {
+      for (const after of [0, 70, 140]) {
+        const text = `{"a":"${'x'.repeat(before)}${special}${'y'.repeat(after)}","b":1}`
+        if (!agree(text)) t.fail(JSON.stringify(text))
+      }
+    }
+  }
   for (let byte = 0; byte < 256; byte++) {
     for (const other of [0x20, 0x7f, 0x80, 0xff, byte]) {
       const bytes = Buffer.from([...Buffer.from('{"a":"'), byte, other, byte, 0x61, other, ...Buffer.from('bcd"}')])
@@ -152,7 +161,7 @@ function objectOf(count: number): string {
 }
 
 test('says what the parser says of texts cut, doubled and changed anywhere', (t) => {
-  const json = fc.json({ maxDepth: 4 }).map((text) => `{"a":${text},"b":"\\u00e9\\n${'long '.repeat(5)}","c":[1e5]}`)
+  const json = fc.json({ maxDepth: 4 }).map((text) => `{"a":${text},"b":"\\u00e9\\n${'long '.repeat(45)}","c":[1e5]}`)
   const piece = fc.constantFrom(...'{}[]",:\\ \n0-.eE+tnu'.split(''), 'null', '\\u', '"a":1,', '\u0001', 'é', '1e400')
   const change = fc.tuple(fc.nat(), fc.constantFrom('cut', 'insert', 'drop'), piece)
   const inputs = fc.record({ json, changes: fc.array(change, { maxLength: 2 }) })
@@ -222,7 +231,11 @@ test('knows of every short text whether it may be there, and of most others that
 })
 
 test('notes where a letter is written as an escape, as only then a search could miss a name', (t) => {
-  const escapes = (text: string) => scanBody(Buffer.from(`{"a":"${text}"}`))?.escapesLetters
+  const escapes = (text: string) => {
+    const [short, long] = ['', 'x'.repeat(100)].map((pad) => scanBody(Buffer.from(`{"a":"${pad}${text}${pad}"}`)))
+    t.equal(short?.escapesLetters, long?.escapesLetters, text)
+    return long?.escapesLetters
+  }
   for (const text of ['\\u0061', '\\u005A', '\\u005f', 'x\\u007ay', '\\u0041']) t.equal(escapes(text), true, text)
   for (const text of [
     '\\u0040',
