@@ -7,6 +7,7 @@ import { type Codec } from '../protocols/contract/codec.js'
 import { type DecodedBody, type EncodedRequestBody } from '../protocols/contract/envelope.js'
 import { type EncodeTask } from '../protocols/contract/request-task.js'
 import { MIN_SKIMMED_BYTES } from '../protocols/contract/skim.js'
+import { BodyGarbage } from './body-garbage.js'
 import { InlineLane } from './inline.js'
 import { CodecPool } from './pool.js'
 import { type OffloadMetrics } from './record.js'
@@ -64,6 +65,7 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
   const inline = new InlineLane(codec, options.metrics)
   const pool = new CodecPool(options)
   const turn = new TurnShare()
+  const garbage = new BodyGarbage()
   const laneFor = (bytes: number): InlineLane | CodecPool => {
     if (bytes >= options.minBytes) return pool
     // A full pool refuses: what may be done here is rather done here.
@@ -74,6 +76,7 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
   return {
     skim: (surfaceId, body) => {
       const bytes = body.byteLength
+      garbage.note(bytes)
       const weight = bytes / SKIMMED_PER_READ
       if (bytes >= MIN_SKIMMED_BYTES && weight < options.minBytes && (pool.isFull || turn.take(weight))) {
         const skimmed = inline.skim(surfaceId, body)
@@ -81,8 +84,13 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
       }
       return laneFor(bytes).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: true })
     },
-    decode: (surfaceId, body) => laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: false }),
+    decode: (surfaceId, body) => {
+      garbage.note(body.byteLength)
+      return laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: false })
+    },
     encode: (task) => {
+      // What is made of it is about as large.
+      garbage.note(task.body.byteLength)
       const { form, resource } = task.facts.endpoint ?? {}
       if (task.body.byteLength === 0 && resource === undefined) throw bodyIsGone()
       const isPassed = task.head !== null || form !== undefined || resource !== undefined

@@ -14,6 +14,7 @@ import {
   type CodecResults,
   type CodecTask,
   type Envelope,
+  emptyEnvelope,
   packTask,
   unpackReply,
 } from '../protocols/contract/envelope.js'
@@ -94,7 +95,10 @@ export class CodecPool {
     const startedMs = performance.now()
     this.#changePending(1)
     try {
-      return unpackReply<K>(task.kind, await this.#sendTask(task))
+      const reply = await this.#sendTask(task)
+      const result = unpackReply<K>(task.kind, reply)
+      emptyEnvelope(reply)
+      return result
     } finally {
       this.#changePending(-1)
       recordTask(this.#options.metrics, task.kind, 'worker', startedMs)

@@ -6,6 +6,7 @@ import {
   answerTask,
   buffersOf,
   type CodecTask,
+  emptyEnvelope,
   packTask,
   performTask,
   unpackReply,
@@ -133,4 +134,18 @@ test('what an answer needs of its request crosses with the body', async (t) => {
     const task: CodecTask = { kind: 'encode', surfaceId: 'fake-sse', body: body(), ...rest }
     t.same(unpackReply('encode', answerTask(echoing, packTask(task))).echo, { list: [1, null] }, protocol)
   }
+})
+
+test('an envelope that is emptied keeps none of its bytes; what was unpacked of it does', async (t) => {
+  const envelope = answerTask(
+    codec,
+    packTask({ kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body: body() }),
+  )
+  const result = unpackReply('decode', envelope)
+  emptyEnvelope(envelope)
+  t.same(
+    buffersOf(envelope).map((buffer) => buffer.byteLength),
+    [0, 0],
+  )
+  t.same(result.body, body())
 })
