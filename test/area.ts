@@ -7,6 +7,10 @@ import { pathToFileURL } from 'node:url'
 const files = process.argv.splice(3)
 const { t } = await import('tap')
 
+// Once something is to be torn down, the root ends whenever it is idle: as well while a file still waits for its server.
+const idle = Object.getPrototypeOf(t) as object
+Object.defineProperty(t, 'idle', { get: () => isLoaded && (Reflect.get(idle, 'idle', t) as boolean) })
+
 // A file that ends the process takes those after it along, whatever exit code it names.
 let isLoaded = false
 process.on('exit', () => {
@@ -31,3 +35,4 @@ for (const file of files) {
   }
 }
 isLoaded = true
+t.emit('idle')

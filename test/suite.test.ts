@@ -8,6 +8,7 @@ import { type Test, test } from 'tap'
 import { planAll, staleNames } from './plan.js'
 
 const SUITE = fileURLToPath(new URL('suite.js', import.meta.url))
+const AREA = fileURLToPath(new URL('area.js', import.meta.url))
 const GOOD = "console.log('# { total: 2, pass: 2 }')"
 const BAD = "console.log('# { total: 3, pass: 2, fail: 1 }'); process.exitCode = 1"
 
@@ -128,4 +129,21 @@ test('V8 counts in the runs of the core alone', async (t) => {
   const log = readFileSync(join(cwd, 'dist/unit.tap'), 'utf8')
   t.match(log, /^dist\/test\/wire \/.*\/dist\/coverage$/m)
   t.match(log, /^dist\/test\/routing none$/m)
+})
+
+test('a file that waits for its server is not left out where the tests before it have ended', async (t) => {
+  const tap = JSON.stringify(import.meta.resolve('tap'))
+  const { cwd } = rig(t, {
+    'a.test.mjs': `import tap, { test } from ${tap}
+      tap.teardown(() => console.log('a is torn down'))
+      test('a', async (t) => t.pass())`,
+    'b.test.mjs': `import { test } from ${tap}
+      for (let i = 0; i < 100; i++) await new Promise((resolve) => setTimeout(resolve, 1))
+      test('b', async (t) => t.pass())`,
+  })
+  const files = ['dist/test/a.test.mjs', 'dist/test/b.test.mjs']
+  const { status, stdout } = spawnSync(process.execPath, [AREA, 'made up', ...files], { cwd, encoding: 'utf8' })
+  t.equal(status, 0)
+  t.match(stdout, /^# \{ total: 2, pass: 2 \}$/m)
+  t.match(stdout, /^ok 2 - b .*a is torn down/ms, 'in the end')
 })
