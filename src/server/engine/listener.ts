@@ -130,6 +130,8 @@ export class Listener {
   #pause(budget: DescriptorBudget): void {
     if (this.#socket === null) return
     this.#closeSocket()
+    // Without the socket nothing else may keep the process alive once its connections have ended.
+    this.#timer?.ref()
     this.#onAccepting(false, { open: budget.open, limit: budget.limit })
   }
 
@@ -139,6 +141,7 @@ export class Listener {
     if (socket === null) return
     if (this.#budget === null || this.#socket !== null) return this.#engine.uws.us_listen_socket_close(socket)
     this.#socket = socket
+    this.#timer?.unref()
     this.#onAccepting(true, { open: budget.open, limit: budget.limit })
   }
 

@@ -1,4 +1,5 @@
 // A listening socket that closes where descriptors run short, and opens again.
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { type Test, test } from 'tap'
@@ -143,4 +144,41 @@ test('one that was closed for good stays closed', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 1500))
   t.same(rig.told, [false])
   t.equal(await rig.open(), false)
+})
+
+/** A process that does nothing but listen; its descriptors run short with that many connections. */
+const LONE = `
+  import { loadEngine } from '${new URL('../../../src/server/engine/engine.js', import.meta.url).href}'
+  import { Listener } from '${new URL('../../../src/server/engine/listener.js', import.meta.url).href}'
+  const engine = loadEngine()
+  const app = engine.uws.App().any('/*', (res) => void res.onAborted(() => {}).end('here'))
+  const descriptors = () => ({ open: ${OPEN_BEFORE}, limit: ${LIMIT} })
+  const binding = { app, host: '127.0.0.1', port: 0, isExclusive: true }
+  const listener = new Listener({ engine, binding, descriptors, onAccepting: (is) => console.log(is ? 'open' : 'closed') })
+  console.log(await listener.listen())
+`
+
+test('a process whose port is closed lives on when its last connection has ended, and opens it again', async (t) => {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', LONE], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  let said = ''
+  const heard = async (words: string): Promise<void> => {
+    while (!said.includes(words)) {
+      const [data] = (await Promise.race([once(child.stdout, 'data'), exited])) as [Buffer | number]
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode} after: ${said}`)
+      said += data.toString()
+    }
+  }
+  await heard('\n')
+  const port = Number(said)
+  const sockets = Array.from({ length: SHORT - OPEN_BEFORE + 1 }, () => connect(port, '127.0.0.1'))
+  for (const socket of sockets) socket.on('error', () => undefined)
+  await heard('closed')
+  for (const socket of sockets) socket.destroy()
+  await heard('open')
+  t.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'here')
 })
