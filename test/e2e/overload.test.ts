@@ -58,8 +58,8 @@ test('at three times the capacity goodput stays, and the excess is refused at on
   t.ok((sampleValue(samples, 'sluice_limit_rejections_total', { scope: 'gateway', limit: 'concurrency' }) ?? 0) > 0)
 })
 
-/** Streams of so many events, translated: about a millisecond of the gateway's processor each. */
-const EVENTS = 100
+/** Streams of so many events, translated: a millisecond or two of the processor each, many times what a refusal takes. */
+const EVENTS = 800
 /** Of what a processor second serves at the peak. 0.96 and more were seen; a machine that others use as well is noisy. */
 const LEAST_SHARE = 0.85
 /** The median refusal: a turn of the loop, 25 ms, where nothing else has its processor. */
