@@ -102,8 +102,8 @@ export class Listener {
 
   #watch(budget: DescriptorBudget): void {
     this.#budget = budget
+    // Keeps the process alive: while the port is closed, nothing else may do so once the last connection has ended.
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS)
-    this.#timer.unref()
   }
 
   #count(count: number): void {
@@ -130,8 +130,6 @@ export class Listener {
   #pause(budget: DescriptorBudget): void {
     if (this.#socket === null) return
     this.#closeSocket()
-    // Without the socket nothing else may keep the process alive once its connections have ended.
-    this.#timer?.ref()
     this.#onAccepting(false, { open: budget.open, limit: budget.limit })
   }
 
@@ -141,7 +139,6 @@ export class Listener {
     if (socket === null) return
     if (this.#budget === null || this.#socket !== null) return this.#engine.uws.us_listen_socket_close(socket)
     this.#socket = socket
-    this.#timer?.unref()
     this.#onAccepting(true, { open: budget.open, limit: budget.limit })
   }
 

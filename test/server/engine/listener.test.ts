@@ -146,39 +146,58 @@ test('one that was closed for good stays closed', async (t) => {
   t.equal(await rig.open(), false)
 })
 
-/** A process that does nothing but listen; its descriptors run short with that many connections. */
-const LONE = `
-  import { loadEngine } from '${new URL('../../../src/server/engine/engine.js', import.meta.url).href}'
-  import { Listener } from '${new URL('../../../src/server/engine/listener.js', import.meta.url).href}'
-  const engine = loadEngine()
-  const app = engine.uws.App().any('/*', (res) => void res.onAborted(() => {}).end('here'))
-  const descriptors = () => ({ open: ${OPEN_BEFORE}, limit: ${LIMIT} })
-  const binding = { app, host: '127.0.0.1', port: 0, isExclusive: true }
-  const listener = new Listener({ engine, binding, descriptors, onAccepting: (is) => console.log(is ? 'open' : 'closed') })
-  console.log(await listener.listen())
-`
-
-test('a process whose port is closed lives on when its last connection has ended, and opens it again', async (t) => {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', LONE], { stdio: ['ignore', 'pipe', 'inherit'] })
+/** A process that does nothing but listen, with descriptors for a few connections; `act` is done once it has said its port. */
+function startLone(t: Test, act = '') {
+  const code = `
+    import { loadEngine } from '${new URL('../../../src/server/engine/engine.js', import.meta.url).href}'
+    import { Listener } from '${new URL('../../../src/server/engine/listener.js', import.meta.url).href}'
+    const engine = loadEngine()
+    const app = engine.uws.App().any('/*', (res) => void res.onAborted(() => {}).end('here'))
+    const descriptors = () => ({ open: ${OPEN_BEFORE}, limit: ${LIMIT} })
+    const binding = { app, host: '127.0.0.1', port: 0, isExclusive: true }
+    const onAccepting = (isAccepting) => console.log(isAccepting ? 'open' : 'closed')
+    const listener = new Listener({ engine, binding, descriptors, onAccepting })
+    console.log(await listener.listen())
+    ${act}
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
   })
   let said = ''
-  const heard = async (words: string): Promise<void> => {
+  /** All that it has said, once these words are in it. */
+  return async (words: string): Promise<string> => {
     while (!said.includes(words)) {
       const [data] = (await Promise.race([once(child.stdout, 'data'), exited])) as [Buffer | number]
       if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode} after: ${said}`)
       said += data.toString()
     }
+    return said
   }
-  await heard('\n')
-  const port = Number(said)
+}
+
+const answerOf = async (port: number): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`)).text()
+
+test('a process whose port is closed lives on when its last connection has ended, and opens it again', async (t) => {
+  const heard = startLone(t)
+  const port = Number(await heard('\n'))
   const sockets = Array.from({ length: SHORT - OPEN_BEFORE + 1 }, () => connect(port, '127.0.0.1'))
   for (const socket of sockets) socket.on('error', () => undefined)
   await heard('closed')
   for (const socket of sockets) socket.destroy()
   await heard('open')
-  t.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'here')
+  t.equal(await answerOf(port), 'here')
+})
+
+test('a process whose port another one took while it was moved lives on, and has it once it is free', async (t) => {
+  const heard = startLone(
+    t,
+    `let tries = 0
+    const listen = (host, port, options, done) => (tries++ === 0 ? done(false) : app.listen(host, port, options, done))
+    listener.moveTo({ filter: () => {}, listen })`,
+  )
+  const port = Number.parseInt(await heard('open'), 10)
+  t.equal(await answerOf(port), 'here')
 })
