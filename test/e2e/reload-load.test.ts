@@ -63,14 +63,15 @@ for (const threads of [1, 2] as const) {
     t.same(failures, [])
     t.same(setbacks, [])
     t.ok(completed > 50, `${completed} requests`)
-    const samples = await scrape(gateway)
+    let samples = await scrape(gateway)
+    // A client has its answer a moment before the event loop of it has counted it.
+    while (sampleValue(samples, 'sluice_active_requests') !== 0) samples = await scrape(gateway)
     t.equal(
       samples.filter(isCompletion).reduce((sum, { value }) => sum + value, 0),
       completed,
       'none is counted twice or lost',
     )
     t.equal(sampleValue(samples, 'sluice_config_reloads_total', { result: 'ok' }), rounds)
-    t.equal(sampleValue(samples, 'sluice_active_requests'), 0)
   })
 }
 

@@ -41,6 +41,8 @@ export class ClaimedBudget {
   #hasAsked = false
   /** Its event loops may be about to reserve what they were told of since the last beat. */
   #hasAnswered = false
+  /** It was left to them at the last beat. */
+  #isLeft = false
   /** Claimed by other nodes, and spent by those that are gone; below 0 where it was refunded. */
   #elsewhere: number
   #told: Told | null = null
@@ -151,9 +153,10 @@ export class ClaimedBudget {
     if (!this.#hasAsked) this.#ahead = this.#ahead < LEAST_AHEAD ? 0 : Math.floor(this.#ahead / 2)
     this.#hasAsked = false
     const { claimed, used, reserved } = this.enter(nowMs)
-    const isAwaited = this.isWaiting || this.#hasAnswered
+    // For one beat, but never for two in a row: what nobody here can use is to reach the others, however many ask.
+    this.#isLeft = this.#hasAnswered && !this.#isLeft
     this.#hasAnswered = false
-    const kept = isAwaited ? claimed : Math.min(claimed, used + this.#ahead)
+    const kept = this.isWaiting || this.#isLeft ? claimed : Math.min(claimed, used + this.#ahead)
     const left = kept < claimed ? this.#cells.setClaim(this.slot, this.#window, kept) : claimed
     const told = this.#told
     if (told === null) return left > 0

@@ -26,7 +26,7 @@ import { type NameInRedis, readSpendScripts, type SpendScript, type WindowPlace 
 
 const BEAT_MS = 500
 /** The same for budgets of which nothing is left: others may be waiting for what is given back. */
-const SCARCE_BEAT_MS = 50
+const SCARCE_BEAT_MS = 25
 const SCARCE_BEATS = BEAT_MS / SCARCE_BEAT_MS
 const SIGN_OF_LIFE_MS = LEASE_MS / 3
 /** Until everybody has told again after a loss of Redis. */

@@ -94,6 +94,20 @@ test('with all of it claimed nothing is kept in advance', (t) => {
   t.end()
 })
 
+test('what nobody here can use is given back, however often it is asked for', (t) => {
+  const { claimed, ask, tell, cells } = setUp()
+  for (let i = 0; i < 3; i++) {
+    ask(500)
+    tell(30, { total: LIMIT })
+    claimed.beat(NOON)
+    ask(500)
+    tell(0, { total: LIMIT })
+    claimed.beat(NOON)
+    t.match(cells.ownUse(0, WINDOW), { claimed: 0, used: 0 })
+  }
+  t.end()
+})
+
 test('what a request was told of is there for it until the second beat, and a look at it changes nothing', (t) => {
   const { claimed, ask, take, tell, answers } = setUp()
   ask(500)
