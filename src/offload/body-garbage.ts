@@ -1,7 +1,6 @@
 // Collects young objects after so many bytes of bodies. Bodies lie outside V8's heap and count as its growth, but V8 collects young objects
-// for their sake only at 32 MB of them: a heap of 20 MB has grown by half before that, which begins a full collection, 15 ms of this
-// thread and as much again of its helpers for each 60 bodies of 215 KB. Collected in time, a body costs 0.05 ms instead (bench/README.md,
-// S13; Node 20.20).
+// for their sake only at 32 MB of them: a heap of 20 MB has grown by more than its size before that, which begins a full collection, 15 ms
+// of this thread and as much again of its helpers for each 60 requests of 215 KB (decision 0080; Node 20.20).
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -40,10 +39,10 @@ export function collectYoung(): void {
   collect({ type: 'minor' })
 }
 
-/** V8 gives its function to contexts that are made while the flag is set. */
+/** V8 gives its function to contexts that are made while the flag is set. Without it V8 collects when it wants to. */
 function exposeCollect(): Collect {
   setFlagsFromString('--expose-gc')
-  const exposed = runInNewContext('gc') as Collect
+  const exposed = runInNewContext('globalThis.gc') as Collect | undefined
   setFlagsFromString('--no-expose-gc')
-  return exposed
+  return exposed ?? (() => undefined)
 }

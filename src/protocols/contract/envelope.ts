@@ -136,8 +136,8 @@ export function unpackReply<K extends CodecTask['kind']>(_kind: K, reply: Envelo
 const EMPTY = new Uint8Array(0)
 
 /**
- * Event loop's side, once it is unpacked: whoever still has the envelope keeps none of its bytes. Tasks that are done are kept by the table
- * of piscina's, which V8 keeps up to its next full collection; with their bodies, each 60 requests of 215 KB made one necessary.
+ * Event loop's side, once it is unpacked: whoever still has the envelope keeps none of its bytes. Old tables of piscina's keep tasks that
+ * are done, with their answers, until V8's next full collection.
  */
 export function emptyEnvelope(envelope: Envelope): void {
   envelope.head = EMPTY

@@ -45,7 +45,7 @@ const MAX_SHORT_TEXT = 31
 /** A body has a hundred different short strings; 2048 bits tell nearly all names apart from them. */
 const SHORT_TEXT_WORDS = 64
 
-/** Of a string, read here: a call takes as long as so many bytes. */
+/** So many bytes of a string are read here: a call of the module takes as long. */
 const SHORT_BYTES = 32
 
 /** The bit of a string, by its length, its first and its last byte: what is at hand where the scan finds its end. */
@@ -68,15 +68,16 @@ export function mayContainText({ shortTexts }: Pick<BodyShape, 'shortTexts'>, te
 export function scanBody(body: Uint8Array): BodyShape | null {
   const bytes = asBuffer(body)
   if (!isUtf8(bytes)) return null
-  blocks ??= createTextBlocks()
-  const scan = new BodyScan(bytes, blocks?.load(bytes) === true ? blocks : null)
+  if (textBlocks === undefined) textBlocks = createTextBlocks()
+  const blocks = textBlocks?.load(bytes) === true ? textBlocks : null
+  const scan = new BodyScan(bytes, blocks)
   if (!scan.isOneObject() || findDuplicate(scan.members) !== null) return null
   if (blocks?.sawLetters === true) scan.escapesLetters = true
   return scan
 }
 
-/** One for all bodies: a scan is over when it returns. Null before the first one, and where there cannot be any. */
-let blocks: TextBlocks | null = null
+/** One for all bodies: a scan is over when it returns. Undefined before the first one; null where there cannot be any. */
+let textBlocks: TextBlocks | null | undefined
 
 class BodyScan implements BodyShape {
   readonly members: Member[] = []

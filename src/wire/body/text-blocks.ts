@@ -30,18 +30,25 @@ export class TextBlocks {
     this.#view = new Uint8Array(exports.memory.buffer)
   }
 
-  /** The body that `end` looks at from now on. False for one that is too large. */
+  /** The body that `end` looks at from now on. False for one that is too large, also for the memory that is left. */
   load(body: Uint8Array): boolean {
-    if (body.length > MAX_BLOCKS_BYTES) return false
-    const { memory, letters } = this.#exports
-    const missing = BODY_AT + body.length - this.#view.length
-    if (missing > 0) {
-      memory.grow(Math.ceil(missing / PAGE_BYTES))
-      this.#view = new Uint8Array(memory.buffer)
-    }
+    if (body.length > MAX_BLOCKS_BYTES || !this.#hasRoom(BODY_AT + body.length)) return false
     this.#view.set(body, BODY_AT)
     this.#limit = BODY_AT + body.length
-    letters.value = 0
+    this.#exports.letters.value = 0
+    return true
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const missing = bytes - this.#view.length
+    if (missing <= 0) return true
+    const { memory } = this.#exports
+    try {
+      memory.grow(Math.ceil(missing / PAGE_BYTES))
+    } catch {
+      return false
+    }
+    this.#view = new Uint8Array(memory.buffer)
     return true
   }
 
@@ -60,11 +67,14 @@ export class TextBlocks {
   }
 }
 
-/** Null where the processor has no such vectors. */
+/** Null where the processor has no such vectors, or the process may not reserve the memory. */
 export function createTextBlocks(base64 = CODE): TextBlocks | null {
-  const code = Buffer.from(base64, 'base64')
-  if (!WebAssembly.validate(code)) return null
-  return new TextBlocks(new WebAssembly.Instance(new WebAssembly.Module(code)).exports as Exports)
+  try {
+    const module = new WebAssembly.Module(Buffer.from(base64, 'base64'))
+    return new TextBlocks(new WebAssembly.Instance(module).exports as Exports)
+  } catch {
+    return null
+  }
 }
 
 /** text-blocks.wat as WebAssembly, in base64; written by `npm run wat`. */

@@ -9,5 +9,4 @@ declare namespace WebAssembly {
     readonly exports: unknown
     constructor(module: Module)
   }
-  function validate(code: Uint8Array): boolean
 }

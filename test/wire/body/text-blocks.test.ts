@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { BLOCK_BYTES, createTextBlocks, MAX_BLOCKS_BYTES, type TextBlocks } from '../../../src/wire/body/text-blocks.js'
+import { BLOCK_BYTES, createTextBlocks, MAX_BLOCKS_BYTES, TextBlocks } from '../../../src/wire/body/text-blocks.js'
 import { assertHolds } from '../../helpers/fuzz.js'
 import { assemble, findCode, WAT } from '../../helpers/wat.js'
 
@@ -135,7 +135,20 @@ test('takes bodies of any size up to its limit', (t) => {
   t.end()
 })
 
-test('without vectors there is none', (t) => {
-  t.equal(createTextBlocks(Buffer.from('no WebAssembly').toString('base64')), null)
+test('there is none where the module cannot be compiled, or not be given what it needs', (t) => {
+  const needsMore = '0061736d010000000104016000000207010161016200' + '00'
+  for (const hex of ['', '0061736d', needsMore])
+    t.equal(createTextBlocks(Buffer.from(hex, 'hex').toString('base64')), null)
+  t.end()
+})
+
+test('a body for which there is no memory is not loaded, and the next smaller one is', (t) => {
+  const grow = (): number => {
+    throw new RangeError('no memory')
+  }
+  const memory = { buffer: new ArrayBuffer(65_536), grow }
+  const each = new TextBlocks({ memory, letters: { value: 0 }, end: () => 0 })
+  t.equal(each.load(Buffer.alloc(65_536)), false)
+  t.equal(each.load(Buffer.alloc(1000)), true)
   t.end()
 })
