@@ -1,4 +1,5 @@
 // The rule of where work is done, and that both ways give the same.
+import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { type Test, test } from 'tap'
 import { createOffload, type OffloadOptions } from '../../src/offload/offload.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
@@ -203,4 +204,44 @@ test('a skimmed request waits for a worker like a new one: its bytes count', asy
   t.ok((await pass(chatBody(), 'anthropic-messages')).body.length > 0)
   t.equal(tasks.filter((task) => task === 'encode worker').length, 2)
   await offload.close()
+})
+
+/** Resolves at a young collection that somebody asks V8 for. */
+function forcedCollection(): Promise<void> {
+  return new Promise((resolve) => {
+    // An observer alone keeps no process alive.
+    const keepAlive = setInterval(() => {}, 1000)
+    const observer = new PerformanceObserver((list) => {
+      const { NODE_PERFORMANCE_GC_MINOR: minor, NODE_PERFORMANCE_GC_FLAGS_FORCED: forced } = constants
+      const collections = list.getEntries() as unknown as { detail: { kind: number; flags: number } }[]
+      if (!collections.some(({ detail: { kind, flags } }) => kind === minor && flags === forced)) return
+      observer.disconnect()
+      clearInterval(keepAlive)
+      resolve()
+    })
+    observer.observe({ entryTypes: ['gc'] })
+  })
+}
+
+test('after 16 MB of bodies, whatever is done with them, young objects are collected', async (t) => {
+  const { offload } = createRig({ minBytes: 100 * 1024 * 1024 })
+  t.teardown(() => offload.close())
+  const large = () => fakeBody('m', 'x'.repeat(1024 * 1024))
+  const decoded = await offload.decode('fake-sse', large())
+  const encoding = { ...decoded, surfaceId: 'fake-sse', prompt: null, upstreamStream: false }
+  let { body } = decoded
+  const encode = async (): Promise<void> => {
+    const { original } = await offload.encode({ ...encoding, body, target: fakeTarget('fake-sse') })
+    body = original
+  }
+  for (const [name, act] of [
+    ['decode', () => offload.decode('fake-sse', large())],
+    ['skim', () => offload.skim('fake-sse', large())],
+    ['encode', encode],
+  ] as const) {
+    const collected = forcedCollection()
+    for (let i = 0; i < 16; i++) await act()
+    await collected
+    t.pass(name)
+  }
 })
