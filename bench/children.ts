@@ -1,7 +1,6 @@
 // Processes of a bench: started here, and none outlives the bench, however it ends.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -46,18 +45,6 @@ export function stop(
 ): void {
   child.kill(signal)
   if (folder !== null) child.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-}
-
-/** A port that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 /**

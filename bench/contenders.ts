@@ -3,7 +3,8 @@ import { type ChildProcess, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { answers, freePort, ROOT, start, stop, Talker } from './children.js'
+import { freePort } from '../test/helpers/free-port.js'
+import { answers, ROOT, start, stop, Talker } from './children.js'
 
 export type Contender = {
   readonly name: string

@@ -1,6 +1,7 @@
 // A Redis of a bench's own, and what it says of its work.
 import { spawnSync } from 'node:child_process'
-import { freePort, start, stop } from './children.js'
+import { freePort } from '../test/helpers/free-port.js'
+import { start, stop } from './children.js'
 import { cpuMs } from './stats.js'
 
 export type BenchRedis = {

@@ -1,7 +1,8 @@
 // S15: what does a console that is open cost the gateway? 1,000 streams at a model's pace, with and without a reader of the list that
 // the Live page asks for once a second. Here it is asked for more often, so that its cost shows beside that of the streams; at 20 ms a
 // token they take most of a machine with two cores, and a pace of 200 ms shows the same cost with less noise.
-import { freePort, Talker } from '../children.js'
+import { freePort } from '../../test/helpers/free-port.js'
+import { Talker } from '../children.js'
 import { against, type Contender, sluiceWith } from '../contenders.js'
 import { requestFor } from '../requests.js'
 import { type Bench, once, scaled, type Turn } from '../rounds.js'

@@ -1,7 +1,7 @@
 // S14: what do keys of a database, prices and budgets cost? S1's small request, from Sluice with a key of its file, with one of the
 // database, with prices as well, and with three budgets that hold for each request. The ratio is to Sluice with a key of its file. All
 // of them have the admin API, which holds the last requests in memory; `sluice, no admin` tells what that costs.
-import { freePort } from '../children.js'
+import { freePort } from '../../test/helpers/free-port.js'
 import { against, type Contender, type SluiceVariant, sluiceWith, startSluice } from '../contenders.js'
 import { runPlain } from '../plain-load.js'
 import { requestFor } from '../requests.js'

@@ -1,10 +1,9 @@
 // The .env file of each system that Sluice replaces, as its document shows it: a real gateway starts with it, and no setting
 // more than the port that tests need. What a document leaves open stands in it as people have it.
-import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'tap'
 import { request } from 'undici'
+import { freePort } from '../helpers/free-port.js'
 import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
 import { json, ToldUpstream } from '../helpers/told-upstream.js'
 
@@ -28,16 +27,6 @@ const HARDENED = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
-}
-
-/** A port that nobody had a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const STREAM_PROXY = `# Authentication

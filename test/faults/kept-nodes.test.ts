@@ -1,10 +1,11 @@
 // Two gateways and a Redis, all processes of their own, and clients that come back with the number of their last frame: both gateways
 // are replaced while streams run, one is killed, Redis dies and comes back. Nothing is lost but what a killed gateway had not stored, and
 // then the client is told; the same for streams that several clients share. SOAK_STREAMS=n, a multiple of 24, for the large form.
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { breachesOf, readStream, type Story } from '../helpers/cursor-client.js'
+import { freePort } from '../helpers/free-port.js'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { connectRedis, RedisServer } from '../helpers/redis.js'
 
@@ -18,14 +19,6 @@ const SHARED_MODELS = ['coalesced', 'cached', 'both']
 /** Equal requests at one node. */
 const GROUP = 4
 const KEY = 'kept-nodes-key-0123456789abcdef'
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}
 
 /** A place in the deployment: an address at which one gateway after the other listens. */
 class Place {

@@ -1,18 +1,34 @@
 // Ports for programs that are told theirs, and when they listen on them.
 import { type ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createConnection, createServer } from 'node:net'
 
 const START_MS = 30_000
+/** Below those that a system gives to outgoing connections, of which one could take the port before the program has it. */
+const FIRST_PORT = 12_000
+const END_PORT = 32_000
+const TRIES = 100
 
-/** One of loopback that nobody uses now. */
+/** One of loopback that nobody uses now, and that nobody gets who does not ask for it by its number. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
+  for (let i = 0; i < TRIES; i++) {
+    const port = randomInt(FIRST_PORT, END_PORT)
+    if (await isFree(port)) return port
+  }
+  throw new Error('no port is free')
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch {
+    return false
+  }
   server.close()
   await once(server, 'close')
-  return port
+  return true
 }
 
 /** Resolves when the program accepts connections; rejects if it ends before, or takes too long. */

@@ -1,7 +1,8 @@
 // A real redis-server on a free port, of this test file alone, without any file of its own unless told to keep one.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
+import { freePort } from './free-port.js'
 
 const START_MS = 30_000
 
@@ -55,16 +56,6 @@ function ping(port: number): Promise<boolean> {
     socket.once('data', (bytes) => {
       socket.destroy()
       resolve(bytes.toString().startsWith('+PONG'))
-    })
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })
   })
 }

@@ -3,11 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
+import { freePort } from './free-port.js'
 import { type Teardown } from './gateway.js'
 
 const START_MS = 30_000
@@ -42,7 +42,7 @@ export class RedisServer {
       rmSync(folder, { recursive: true, force: true })
     })
     for (let tries = 1; ; tries++) {
-      server.port = await findFreePort()
+      server.port = await freePort()
       try {
         await server.startAgain()
         return server
@@ -97,15 +97,4 @@ export class RedisServer {
   resume(): void {
     this.#child?.kill('SIGCONT')
   }
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo
-      probe.close(() => resolve(port))
-    })
-  })
 }

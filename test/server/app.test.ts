@@ -1,22 +1,14 @@
 // Listening, closing, TLS and the listener of the metrics.
 import { once } from 'node:events'
 import { request } from 'node:https'
-import { createServer as createNetServer } from 'node:net'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { test } from 'tap'
 import { Authority } from '../helpers/certificates.js'
 import { CHAT_PATH } from '../helpers/fake-pipeline.js'
+import { freePort } from '../helpers/free-port.js'
 import { startFront } from '../helpers/front.js'
 import { openRaw } from '../helpers/raw-http.js'
-
-async function findFreePort(): Promise<number> {
-  const probe = createNetServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 test('says which build of the engine it runs', async (t) => {
   const { server } = await startFront(t)
@@ -33,7 +25,7 @@ test('says clearly when the port is in use, also by a second gateway', async (t)
 
 test('shares its port between event loops when there are several', async (t) => {
   // Not port 0: the engine sets SO_REUSEPORT for a given port alone.
-  const first = await startFront(t, { config: { threads: 2, port: await findFreePort() } })
+  const first = await startFront(t, { config: { threads: 2, port: await freePort() } })
   const second = await startFront(t, { config: { threads: 2, port: first.port } })
   t.equal(second.port, first.port)
 })
@@ -55,7 +47,7 @@ test('stops listening, lets open requests end, and cuts them on close', async (t
 })
 
 test('serves metrics on a loopback listener of their own, and not on the public one', async (t) => {
-  const metricsPort = await findFreePort()
+  const metricsPort = await freePort()
   const { url, server } = await startFront(t, {
     options: { metrics: { port: metricsPort, token: null }, hasKeys: true },
   })
@@ -121,7 +113,7 @@ test('a renewed certificate is the main listener’s alone, and what it serves i
     const { certFile, keyFile } = authority.issue(name)
     return { certFile, keyFile, passphrase: null }
   })
-  const metricsPort = await findFreePort()
+  const metricsPort = await freePort()
   const { server, port } = await startFront(t, {
     config: { tls: first ?? null },
     options: { metrics: { port: metricsPort, token: null } },
