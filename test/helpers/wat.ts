@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import createWabt from 'wabt'
 
 /** The module of src/, whose bytes are in the file of the same name. */
-export const WAT = new URL('../../../src/wire/body/text-blocks.wat', import.meta.url)
+export const WAT = new URL('../../../src/wire/body/vector-scan.wat', import.meta.url)
 
 /** The bytes of a module. @throws with line and column where the text is not sound */
 export async function assemble(file: URL): Promise<Uint8Array> {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { LONG_TEXT_BYTES, mayContainText, scanBody } from '../../../src/wire/body/body-scan.js'
 import { type Member, parseRequestBody } from '../../../src/wire/body/members.js'
-import { MAX_BLOCKS_BYTES } from '../../../src/wire/body/text-blocks.js'
+import { MAX_VECTOR_BYTES } from '../../../src/wire/body/vector-scan.js'
 import { encodeText, MAX_DEPTH, MAX_MEMBERS } from '../../../src/wire/json.js'
 import { assertHolds } from '../../helpers/fuzz.js'
 import { thrownBy } from '../../helpers/thrown.js'
@@ -257,7 +257,7 @@ test('notes where a letter is written as an escape, as only then a search could 
 test('a body that is too large for the blocks says nothing of the one before it', (t) => {
   const pad = 'x'.repeat(100)
   t.equal(scanBody(Buffer.from(`{"a":"${pad}\\u0061${pad}"}`))?.escapesLetters, true)
-  t.equal(scanBody(Buffer.from(`{"a":"${'x'.repeat(MAX_BLOCKS_BYTES)}"}`))?.escapesLetters, false)
+  t.equal(scanBody(Buffer.from(`{"a":"${'x'.repeat(MAX_VECTOR_BYTES)}"}`))?.escapesLetters, false)
   t.end()
 })
 
