@@ -10,7 +10,7 @@ import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { readTier } from '../../model/usage.js'
 import { type BodyShape, LONG_TEXT_BYTES, mayContainText, scanBody } from '../../wire/body/body-scan.js'
 import { containsText } from '../../wire/body/find-text.js'
-import { type Member, splicePieces } from '../../wire/body/members.js'
+import { type Member, spliceMembers, splicePieces } from '../../wire/body/members.js'
 import { asBuffer } from '../../wire/json.js'
 import { skipSpace } from '../../wire/json-scan.js'
 import { passEndpoint } from '../endpoints/endpoint-codec.js'
@@ -21,10 +21,12 @@ import { type Dialect, type RequestFacts, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
 import { wireOf } from './wire-of.js'
 
-/** Smaller bodies are parsed and checked in full: it takes a few tens of microseconds (bench/micro/skim). */
-export const MIN_SKIMMED_BYTES = 32 * 1024
+/** Smaller bodies are parsed and checked in full: it takes 40 us and less (bench/micro/skim). */
+export const MIN_SKIMMED_BYTES = 8 * 1024
 /** Smaller members are read: an empty list, or a short one, is checked here. */
 const MIN_BULK_BYTES = 4 * 1024
+/** Smaller bodies are copied when they are edited: pieces would be written one by one. */
+export const MIN_PIECES_BYTES = 32 * 1024
 const OPEN_BRACKET = 0x5b
 const NO_BODY = new Uint8Array(0)
 const CLOSE_BRACKET = 0x5d
@@ -125,6 +127,7 @@ export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): 
   if (dialect.editsBulk?.(head.json, target, mentions) === true) return null
   const { edits, dropped } = editWithin(dialect, task, head.json)
   const path = dialect.path(target, upstreamStream)
+  if (body.byteLength < MIN_PIECES_BYTES) return { path, body: spliceMembers(body, members, edits), dropped }
   const pieces = splicePieces(body, members, edits)
   return pieces === null ? { path, body, dropped } : { path, body: NO_BODY, pieces, dropped }
 }

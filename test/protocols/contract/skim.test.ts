@@ -4,7 +4,7 @@ import { isJsonArray, type JsonObject, type JsonValue } from '../../../src/model
 import { type Quirks, type Target } from '../../../src/model/target.js'
 import { createCodec } from '../../../src/protocols/contract/codec.js'
 import { type DecodedRequest, type EncodedBody } from '../../../src/protocols/contract/request-task.js'
-import { MIN_SKIMMED_BYTES } from '../../../src/protocols/contract/skim.js'
+import { MIN_PIECES_BYTES, MIN_SKIMMED_BYTES } from '../../../src/protocols/contract/skim.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { encodeText } from '../../../src/wire/json.js'
 import { readFixtures, SURFACES } from '../../helpers/protocol-fixtures.js'
@@ -19,11 +19,14 @@ const turn = (content: JsonValue): JsonObject => ({ role: 'user', content })
 const bodyOf = (json: JsonObject): Uint8Array<ArrayBuffer> => encodeText(JSON.stringify(json))
 
 /** Recorded requests with a long turn in front: large enough to be skimmed. */
-function largeRequests(surfaceId: string): { name: string; json: JsonObject; body: Uint8Array<ArrayBuffer> }[] {
+function largeRequests(
+  surfaceId: string,
+  long = LONG,
+): { name: string; json: JsonObject; body: Uint8Array<ArrayBuffer> }[] {
   return readFixtures(surfaceId, 'requests').flatMap(({ name, bytes }) => {
     const json = JSON.parse(bytes.toString()) as JsonObject
     if (!isJsonArray(json.messages)) return []
-    const large = { ...json, messages: [turn(LONG), ...json.messages] }
+    const large = { ...json, messages: [turn(long), ...json.messages] }
     return [{ name, json: large, body: bodyOf(large) }]
   })
 }
@@ -56,10 +59,12 @@ test('reads the same facts as in full, for every recorded request', (t) => {
   t.end()
 })
 
-test('edits the same bytes as in full, for every recorded request and quirk', (t) => {
+test('edits the same bytes as in full, for every recorded request and quirk, copied and in pieces', (t) => {
   let passes = 0
+  let inPieces = 0
+  const longer = LONG.repeat(MIN_PIECES_BYTES / MIN_SKIMMED_BYTES)
   for (const surface of OWN) {
-    for (const { name, body } of largeRequests(surface.id)) {
+    for (const { name, body } of [...largeRequests(surface.id), ...largeRequests(surface.id, longer)]) {
       const skimmed = codec.skimBody(surface.id, body)
       if (skimmed === null) continue
       const whole = codec.decodeBody(surface.id, body)
@@ -69,6 +74,10 @@ test('edits the same bytes as in full, for every recorded request and quirk', (t
           const target = testTarget(surface.id, over, quirks)
           const passed = pass(surface.id, body, { decoded: skimmed, target })
           if (passed !== null) passes += 1
+          if (passed?.pieces !== undefined) {
+            inPieces += 1
+            if (body.length < MIN_PIECES_BYTES) t.fail(`${name}: ${body.length} bytes in pieces`)
+          }
           const expected = attempt(() => encode(surface.id, body, { decoded: whole, target }))
           const given =
             passed === null ? attempt(() => encode(surface.id, body, { decoded: skimmed, target })) : shown(passed)
@@ -77,7 +86,7 @@ test('edits the same bytes as in full, for every recorded request and quirk', (t
       }
     }
   }
-  t.ok(passes > 100, `${passes} passed`)
+  t.ok(inPieces > 100 && passes >= 2 * inPieces, `${passes} passed, ${inPieces} in pieces`)
   t.end()
 })
 
