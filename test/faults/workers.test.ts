@@ -14,7 +14,8 @@ const MIN_BYTES = 4096
 const TASK_TIMEOUT_MS = 8000
 /** The machine is busy with a hundred requests. */
 const SLACK_MS = 30_000
-const LARGE = 'x'.repeat(2 * MIN_BYTES)
+/** Large enough for a worker, too small to be skimmed. */
+const LARGE = 'x'.repeat(MIN_BYTES)
 const STREAMS = 20
 
 type Answer = { readonly status: number; readonly text: string; readonly tookMs: number }
