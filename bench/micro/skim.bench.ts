@@ -13,6 +13,9 @@ const body = new Uint8Array(Buffer.from(JSON.stringify(chat)))
 const { members } = codec.decodeBody('openai-chat', body)
 const edits = new Map([['model', 'large-2026-01-01']])
 const written = { bytes: 0 }
+/** A chat of 20 turns, 8 KB. */
+const turn = { role: 'user', content: 'some words of a usual text, "quoted" at times.\n'.repeat(8) }
+const small = new Uint8Array(Buffer.from(JSON.stringify({ model: 'm', stream: true, messages: Array(20).fill(turn) })))
 
 printTable(`one request of ${body.length} bytes`, [
   measure('JSON.parse alone', () => {
@@ -35,5 +38,14 @@ printTable(`one request of ${body.length} bytes`, [
   }),
   measure('search for a name', () => {
     written.bytes += Buffer.from(body.buffer).includes('"extra_content"') ? 1 : 2
+  }),
+])
+
+printTable(`one request of ${small.length} bytes`, [
+  measure('decode in full', () => {
+    written.bytes += codec.decodeBody('openai-chat', small).estimatedTokens
+  }),
+  measure('skim', () => {
+    written.bytes += codec.skimBody('openai-chat', small)?.estimatedTokens ?? 0
   }),
 ])

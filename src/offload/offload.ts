@@ -59,6 +59,8 @@ const SKIMMED_PER_READ = 8
  * (bench/README.md, S13).
  */
 const TRANSLATED_PER_READ = 4
+/** Smaller ones take less than half a millisecond: they are weighed as those that are read. */
+const MIN_TRANSLATED_BYTES = 32 * 1024
 
 /** The codec must hold the same protocols as the worker's entry file. */
 export function createOffload(codec: Codec, options: OffloadOptions): Offload {
@@ -81,6 +83,7 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
       if (bytes >= MIN_SKIMMED_BYTES && weight < options.minBytes && (pool.isFull || turn.take(weight))) {
         const skimmed = inline.skim(surfaceId, body)
         if (skimmed !== null) return skimmed
+        return laneFor(bytes).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: false })
       }
       return laneFor(bytes).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: true })
     },
@@ -100,8 +103,9 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
       const { outputCap = null, upstreamStream } = task
       // Spelled out: a spread of it costs 1 us.
       const bytes = body.byteLength + sizeOf(attachments)
+      const isWeighty = head !== null && bytes >= MIN_TRANSLATED_BYTES
       const mayStay = bytes < options.minBytes && pool.isFull
-      const lane = head === null ? laneFor(bytes) : mayStay ? inline : laneFor(bytes * TRANSLATED_PER_READ)
+      const lane = !isWeighty ? laneFor(bytes) : mayStay ? inline : laneFor(bytes * TRANSLATED_PER_READ)
       return lane.run<'encode'>({
         kind: 'encode',
         surfaceId,

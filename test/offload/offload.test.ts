@@ -206,6 +206,32 @@ test('a skimmed request waits for a worker like a new one: its bytes count', asy
   await offload.close()
 })
 
+test('of small requests that are skimmed and translated in one turn, none pays for a worker', async (t) => {
+  const { tasks, pass } = createRealRig(t, {})
+  const small = () => chatBody({ messages: [{ role: 'user', content: 'x'.repeat(30_000) }] })
+  await Promise.all(Array.from({ length: 10 }, () => pass(small(), 'anthropic-messages')))
+  t.same(tasks, [...new Array(10).fill('decode inline'), ...new Array(10).fill('encode inline')])
+})
+
+test('what cannot be skimmed is looked at once before it is read in full', async (t) => {
+  const codec = createCodec(PROTOCOLS)
+  let skims = 0
+  const counting = {
+    ...codec,
+    skimBody: (...args: Parameters<typeof codec.skimBody>) => {
+      skims += 1
+      return codec.skimBody(...args)
+    },
+  }
+  const metrics = { offloadTask: () => undefined, offloadQueue: () => undefined }
+  const defaults = { minBytes: 262_144, workers: 1, maxQueue: 10, taskTimeoutMs: 20_000, metrics }
+  const offload = createOffload(counting, defaults)
+  t.teardown(() => offload.close())
+  const short = chatBody({ messages: [{ role: 'user', content: 'Hi' }], metadata: { text: 'x'.repeat(12_000) } })
+  t.ok((await offload.skim('openai-chat', short)).json)
+  t.equal(skims, 1)
+})
+
 /** Resolves at a young collection that somebody asks V8 for. */
 function forcedCollection(): Promise<void> {
   return new Promise((resolve) => {

@@ -24,7 +24,11 @@ export function decode(exchange: ExchangeIn<'recall'>): DecodedBody | Promise<De
     // Finding its boundaries takes a millisecond for 20 MB: less than handing it to a worker.
     return { ...UNREAD, ...surface.endpoint.readForm(exchange.body, formType), body: exchange.body }
   }
-  return recall(exchange, exchange.context.offload.skim(surface.id, exchange.body))
+  const { offload } = exchange.context
+  // A count is an estimate where no provider counts it, so one that would refuse the request tells that to nobody.
+  const decoded =
+    path?.counts === true ? offload.decode(surface.id, exchange.body) : offload.skim(surface.id, exchange.body)
+  return recall(exchange, decoded)
 }
 
 const UNREAD = Object.freeze({ members: [], json: null, head: null })

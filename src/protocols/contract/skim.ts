@@ -21,12 +21,12 @@ import { type Dialect, type RequestFacts, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
 import { wireOf } from './wire-of.js'
 
-/** Smaller bodies are parsed and checked in full: it takes 40 us and less (bench/micro/skim). */
+/** Smaller bodies are parsed and checked in full, which takes some 40 us at most (bench/micro/skim). */
 export const MIN_SKIMMED_BYTES = 8 * 1024
 /** Smaller members are read: an empty list, or a short one, is checked here. */
 const MIN_BULK_BYTES = 4 * 1024
 /** Smaller bodies are copied when they are edited: pieces would be written one by one. */
-export const MIN_PIECES_BYTES = 32 * 1024
+export const MIN_VIEWED_BYTES = 32 * 1024
 const OPEN_BRACKET = 0x5b
 const NO_BODY = new Uint8Array(0)
 const CLOSE_BRACKET = 0x5d
@@ -65,19 +65,17 @@ export function factsOf(surface: Surface, json: JsonObject): RequestFacts {
 
 /** Every member, a stand-in for each one of the bulk; null if there is none of it. */
 function readHead(bytes: Buffer, members: readonly Member[], bulk: JsonObject): JsonObject | null {
+  const isBulk = ({ key, valueStart, valueEnd }: Member) =>
+    Object.hasOwn(bulk, key) && isLongList(bytes, valueStart, valueEnd)
+  if (!members.some(isBulk)) return null
   const head: JsonObject = {}
-  let hasBulk = false
-  for (const { key, valueStart, valueEnd } of members) {
-    const standIn: JsonValue | undefined = Object.hasOwn(bulk, key) ? bulk[key] : undefined
-    if (standIn !== undefined && isLongList(bytes, valueStart, valueEnd)) {
-      hasBulk = true
-      head[key] = standIn
-    } else {
-      // No member is called `__proto__`: scanBody does not accept it.
-      head[key] = JSON.parse(bytes.toString('utf8', valueStart, valueEnd)) as JsonValue
-    }
+  for (const member of members) {
+    const { key, valueStart, valueEnd } = member
+    const standIn = isBulk(member) ? bulk[key] : undefined
+    // No member is called `__proto__`: scanBody does not accept it.
+    head[key] = standIn ?? (JSON.parse(bytes.toString('utf8', valueStart, valueEnd)) as JsonValue)
   }
-  return hasBulk ? head : null
+  return head
 }
 
 function isLongList(bytes: Buffer, start: number, end: number): boolean {
@@ -92,7 +90,7 @@ const GLANCE_BYTES = 64
 const SAMPLE_BYTES = 512
 const SPACE = 0x20
 
-/** As estimateRequestTokens does from a parsed body. */
+/** As estimateRequestTokens does from a parsed body, but that it counts bytes where that counts characters. */
 function estimateTokens(bytes: Buffer, { longTexts }: BodyShape): number {
   let imageBytes = 0
   let images = 0
@@ -127,7 +125,7 @@ export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): 
   if (dialect.editsBulk?.(head.json, target, mentions) === true) return null
   const { edits, dropped } = editWithin(dialect, task, head.json)
   const path = dialect.path(target, upstreamStream)
-  if (body.byteLength < MIN_PIECES_BYTES) return { path, body: spliceMembers(body, members, edits), dropped }
+  if (body.byteLength < MIN_VIEWED_BYTES) return { path, body: spliceMembers(body, members, edits), dropped }
   const pieces = splicePieces(body, members, edits)
   return pieces === null ? { path, body, dropped } : { path, body: NO_BODY, pieces, dropped }
 }

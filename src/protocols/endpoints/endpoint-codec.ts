@@ -32,6 +32,7 @@ export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeT
     return { path, ...translateCount(half.counting, { surface, dialect, task, json }) }
   }
   const json = task.json ?? task.head?.json ?? parseJsonBody(body)
+  if (facts.isOwnAccount !== true) half.counting?.checkReferences?.(json)
   const edits = new Map<string, EditValue>()
   if (json.model !== target.model) edits.set('model', target.model)
   // The gateway's routing field; an object of that name is a provider's own and passes.

@@ -81,6 +81,8 @@ export type EmbeddingsDialect = {
 
 /** How a provider counts the input tokens of a chat. */
 export type CountingDialect = {
+  /** Set if a client's own body on the same wire may name what only an account may use. @throws invalid_request */
+  checkReferences?(chat: JsonObject): void
   /** Its body, from that of a chat for the same target. */
   encodeRequest(chat: JsonObject, target: Target): JsonObject
   /** Null if the answer has no count. */

@@ -1,15 +1,15 @@
-// Proves in one pass that a large body is exactly one JSON object, and finds its top-level members, without building anything. It
+// Proves in one pass that a body is exactly one JSON object, and finds its top-level members, without building anything. It
 // accepts what parseRequestBody accepts, so a body whose content nobody here needs is never parsed.
 //
 //   {"model":"m", "messages":[ ...200 KB... ]}      members: model, messages, each with its bytes; strings of 1 KB and more
 //
-// Nearly every body is proved by vectors (vector-scan.ts). The walk here has the same result, half as fast: it decides on what is not
+// Nearly every body is proved by vectors (vector-scan.ts). The walk here has the same result, more slowly: it decides on what is not
 // sound, on what the vectors leave to it, and on all where there are none. Strings are most of a body: it reads them four bytes at a time.
 import { isUtf8 } from 'node:buffer'
 import { asBuffer, MAX_DEPTH, MAX_MEMBERS } from '../json.js'
 import { ESCAPED, escapeEnd, scalarEnd, skipSpace } from '../json-scan.js'
 import { findDuplicate, MAX_KEY_BYTES, type Member, readKey } from './members.js'
-import { createVectorScan, type VectorScan, type VectorShape } from './vector-scan.js'
+import { createVectorScan, SHORT_TEXT_WORDS, type VectorScan, type VectorShape } from './vector-scan.js'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -42,9 +42,6 @@ export const LONG_TEXT_BYTES = 1024
 
 /** Of the strings that `shortTexts` knows. */
 const MAX_SHORT_TEXT = 31
-/** A body has a hundred different short strings; 2048 bits tell nearly all names apart from them. */
-const SHORT_TEXT_WORDS = 64
-
 /** The bit of a string, by its length, its first and its last byte: what is at hand where the scan finds its end. */
 function bitOf(length: number, first: number, last: number): number {
   return Math.imul(length * 961 + first * 31 + last, HASH) >>> HASH_SHIFT

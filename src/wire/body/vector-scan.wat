@@ -167,7 +167,7 @@
       (then
         (local.set $at (call $digits (i32.add (local.get $at) (i32.const 1))))
         (if (i32.eqz (local.get $at)) (then (return (i32.const 0))))))
-    ;; Below 200 digits and two of an exponent no number is too large.
+    ;; Of up to 200 characters and two digits of an exponent no number is too large.
     (if (i32.gt_u (i32.sub (local.get $at) (local.get $start)) (i32.const 200)) (then (return (i32.const 0))))
     (if (i32.eq (i32.or (i32.load8_u (local.get $at)) (i32.const 0x20)) (i32.const 0x65))
       (then

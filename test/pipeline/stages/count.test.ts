@@ -62,6 +62,41 @@ test('whatever happens to the provider, the client gets a number', async (t) => 
   }
 })
 
+test('a request of any size is checked in full: a provider that refuses it tells that to nobody', async (t) => {
+  for (const chars of [10, 12_000, 300_000]) {
+    const rig = new PipelineRig()
+    const messages = [
+      { role: 'user', content: 'x'.repeat(chars) },
+      { role: 'wrong', content: 7 },
+    ]
+    const sink = await rig.ask({ surface: ANTHROPIC_COUNTS, whole: { ...ASKED, messages }, path: COUNTS })
+    t.equal(sink.answers[0]?.status, 400, `${chars}`)
+    t.equal(rig.calls.length, 0)
+  }
+})
+
+test('a request that names a file in the account that all keys share is not counted', async (t) => {
+  const source = { type: 'file', file_id: 'file_1' }
+  for (const pad of ['', 'x'.repeat(12_000)]) {
+    const messages = [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: `x${pad}` },
+          { type: 'document', source },
+        ],
+      },
+    ]
+    for (const callerKey of [null, 'sk-own']) {
+      const rig = new PipelineRig()
+      const path = { ...COUNTS, callerKey }
+      const sink = await rig.ask({ surface: ANTHROPIC_COUNTS, whole: { ...ASKED, messages }, path })
+      t.equal(rig.calls.length, callerKey === null ? 0 : 1, 'the account of the caller is none of our business')
+      if (callerKey === null) t.match(sink.json, { error: { message: /messages\.0\.content\.1\.source\.file_id/ } })
+    }
+  }
+})
+
 test('a time limit that is none is the client’s mistake, and a client that leaves gets nothing', async (t) => {
   const rig = new PipelineRig()
   const parameterHeaders = { 'x-sluice-timeout-ms': 'soon' }

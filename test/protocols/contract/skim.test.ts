@@ -4,7 +4,7 @@ import { isJsonArray, type JsonObject, type JsonValue } from '../../../src/model
 import { type Quirks, type Target } from '../../../src/model/target.js'
 import { createCodec } from '../../../src/protocols/contract/codec.js'
 import { type DecodedRequest, type EncodedBody } from '../../../src/protocols/contract/request-task.js'
-import { MIN_PIECES_BYTES, MIN_SKIMMED_BYTES } from '../../../src/protocols/contract/skim.js'
+import { MIN_SKIMMED_BYTES, MIN_VIEWED_BYTES } from '../../../src/protocols/contract/skim.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { encodeText } from '../../../src/wire/json.js'
 import { readFixtures, SURFACES } from '../../helpers/protocol-fixtures.js'
@@ -62,7 +62,7 @@ test('reads the same facts as in full, for every recorded request', (t) => {
 test('edits the same bytes as in full, for every recorded request and quirk, copied and in pieces', (t) => {
   let passes = 0
   let inPieces = 0
-  const longer = LONG.repeat(MIN_PIECES_BYTES / MIN_SKIMMED_BYTES)
+  const longer = LONG.repeat(MIN_VIEWED_BYTES / MIN_SKIMMED_BYTES)
   for (const surface of OWN) {
     for (const { name, body } of [...largeRequests(surface.id), ...largeRequests(surface.id, longer)]) {
       const skimmed = codec.skimBody(surface.id, body)
@@ -76,7 +76,7 @@ test('edits the same bytes as in full, for every recorded request and quirk, cop
           if (passed !== null) passes += 1
           if (passed?.pieces !== undefined) {
             inPieces += 1
-            if (body.length < MIN_PIECES_BYTES) t.fail(`${name}: ${body.length} bytes in pieces`)
+            if (body.length < MIN_VIEWED_BYTES) t.fail(`${name}: ${body.length} bytes in pieces`)
           }
           const expected = attempt(() => encode(surface.id, body, { decoded: whole, target }))
           const given =
