@@ -148,3 +148,21 @@ export function spoiled(bytes: Buffer, changes: readonly Spoil[]): Buffer {
   }
   return Buffer.from(text, 'latin1')
 }
+
+/** At a place (modulo the length) a text ends, loses a character, or gets a piece put in. */
+export type Alteration = readonly [at: number, kind: 'cut' | 'drop' | 'insert', piece: string]
+
+/** At most two of them, with these pieces. */
+export function alterations(...pieces: string[]): fc.Arbitrary<Alteration[]> {
+  const kind = fc.constantFrom('cut' as const, 'drop' as const, 'insert' as const)
+  return fc.array(fc.tuple(fc.nat(), kind, fc.constantFrom(...pieces)), { maxLength: 2 })
+}
+
+/** The text with these changes, one after the other. */
+export function altered(text: string, changes: readonly Alteration[]): string {
+  return changes.reduce((before, [place, kind, piece]) => {
+    const at = place % (before.length + 1)
+    if (kind === 'cut') return before.slice(0, at)
+    return kind === 'drop' ? before.slice(0, at) + before.slice(at + 1) : before.slice(0, at) + piece + before.slice(at)
+  }, text)
+}

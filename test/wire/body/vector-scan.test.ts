@@ -11,7 +11,7 @@ import {
   VectorScan,
 } from '../../../src/wire/body/vector-scan.js'
 import { MAX_DEPTH, MAX_MEMBERS } from '../../../src/wire/json.js'
-import { assertHolds } from '../../helpers/fuzz.js'
+import { alterations, altered, assertHolds } from '../../helpers/fuzz.js'
 import { assemble, findCode, WAT } from '../../helpers/wat.js'
 
 const BLOCK_BYTES = 64
@@ -22,11 +22,15 @@ function created(): VectorScan {
   return vectors
 }
 
-/** It has a verdict where the walk finds an object; what both find is the same. */
+/** A number that the module leaves to the walk. */
+const RARE = /[eE][+-]?\d{3}|\d{200}/
+
+/** It has a verdict where the walk finds an object, but for rare numbers; what both find is the same. */
 function agrees(vectors: VectorScan, text: string): boolean {
   const bytes = Buffer.from(text)
   const expected = walkBody(bytes)
-  if (expected !== null && vectors.scan(bytes, MAX_DEPTH, MAX_MEMBERS) === null) return false
+  const hasVerdict = vectors.scan(bytes, MAX_DEPTH, MAX_MEMBERS) !== null
+  if (expected !== null && !hasVerdict && !RARE.test(text)) return false
   return JSON.stringify(partsOf(scanBody(bytes))) === JSON.stringify(partsOf(expected))
 }
 
@@ -78,36 +82,20 @@ test('says what the walk says of every byte behind a backslash, and of every dig
 
 test('says what the walk says of objects, cut, doubled and changed anywhere', (t) => {
   const vectors = created()
-  const json = fc.json({ maxDepth: 4, noUnicodeString: false }).filter((text) => !/\d[eE]|\d{200}/.test(text))
+  const json = fc.json({ maxDepth: 4, noUnicodeString: false })
   const space = fc.constantFrom('', ' ', '\n\t', '\r')
   const texts = fc.constantFrom('long '.repeat(45), 'x'.repeat(LONG_TEXT_BYTES - 3), 'y'.repeat(LONG_TEXT_BYTES - 2))
   const whole = fc.tuple(json, space, texts).map(([text, gap, long]) => {
     return `${gap}{${gap}"a"${gap}:${gap}${text}${gap},"b":"\\u0061\\n${long}",${gap}"${long}":[0.5,-1,1e5,[],{}]}${gap}`
   })
-  const piece = fc.constantFrom(
-    ...'{}[]",:\\ \n0-.eE+tnu'.split(''),
-    'null',
-    'tru',
-    '\\u',
-    '"d":1,',
-    '\u0001',
-    'é',
-    '\0',
-  )
-  const change = fc.tuple(fc.nat(), fc.constantFrom('cut', 'insert', 'drop'), piece)
+  const changes = alterations(...'{}[]",:\\ \n0-.eE+tnu', 'null', 'tru', '\\u', '"d":1,', '\u0001', 'é', '\0')
   let sound = 0
   let broken = 0
-  const inputs = fc.record({ whole, changes: fc.array(change, { maxLength: 2 }) })
-  assertHolds({ name: 'vector-scan', inputs }, ({ whole: text, changes }) => {
-    let altered = text
-    for (const [at, kind, put] of changes) {
-      const from = at % (altered.length + 1)
-      const kept = kind === 'insert' ? altered.slice(from) : kind === 'drop' ? altered.slice(from + 1) : ''
-      altered = altered.slice(0, from) + (kind === 'insert' ? put : '') + kept
-    }
-    if (walkBody(Buffer.from(altered)) === null) broken += 1
+  assertHolds({ name: 'vector-scan', inputs: fc.record({ whole, changes }) }, (input) => {
+    const text = altered(input.whole, input.changes)
+    if (walkBody(Buffer.from(text)) === null) broken += 1
     else sound += 1
-    return agrees(vectors, altered)
+    return agrees(vectors, text)
   })
   t.ok(sound > 500 && broken > 500, `${sound} objects and ${broken} others`)
   t.end()
