@@ -59,7 +59,7 @@ const SKIMMED_PER_READ = 8
  * (bench/README.md, S13).
  */
 const TRANSLATED_PER_READ = 4
-/** Smaller ones take less than half a millisecond: they are weighed as those that are read. */
+/** A smaller body is translated in less than half a millisecond, and counts as one that is only read. */
 const MIN_TRANSLATED_BYTES = 32 * 1024
 
 /** The codec must hold the same protocols as the worker's entry file. */
@@ -80,12 +80,13 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
       const bytes = body.byteLength
       garbage.note(bytes)
       const weight = bytes / SKIMMED_PER_READ
+      let isSkimmed = true
       if (bytes >= MIN_SKIMMED_BYTES && weight < options.minBytes && (pool.isFull || turn.take(weight))) {
         const skimmed = inline.skim(surfaceId, body)
         if (skimmed !== null) return skimmed
-        return laneFor(bytes).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: false })
+        isSkimmed = false
       }
-      return laneFor(bytes).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: true })
+      return laneFor(bytes).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed })
     },
     decode: (surfaceId, body) => {
       garbage.note(body.byteLength)
@@ -103,9 +104,8 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
       const { outputCap = null, upstreamStream } = task
       // Spelled out: a spread of it costs 1 us.
       const bytes = body.byteLength + sizeOf(attachments)
-      const isWeighty = head !== null && bytes >= MIN_TRANSLATED_BYTES
-      const mayStay = bytes < options.minBytes && pool.isFull
-      const lane = !isWeighty ? laneFor(bytes) : mayStay ? inline : laneFor(bytes * TRANSLATED_PER_READ)
+      const weight = head !== null && bytes >= MIN_TRANSLATED_BYTES ? bytes * TRANSLATED_PER_READ : bytes
+      const lane = bytes < options.minBytes && pool.isFull ? inline : laneFor(weight)
       return lane.run<'encode'>({
         kind: 'encode',
         surfaceId,

@@ -25,7 +25,7 @@ export function decode(exchange: ExchangeIn<'recall'>): DecodedBody | Promise<De
     return { ...UNREAD, ...surface.endpoint.readForm(exchange.body, formType), body: exchange.body }
   }
   const { offload } = exchange.context
-  // A count is an estimate where no provider counts it, so one that would refuse the request tells that to nobody.
+  // A count is checked in full: where a provider refuses the request, its client gets an estimate and learns nothing of it.
   const decoded =
     path?.counts === true ? offload.decode(surface.id, exchange.body) : offload.skim(surface.id, exchange.body)
   return recall(exchange, decoded)

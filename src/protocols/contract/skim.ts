@@ -21,7 +21,7 @@ import { type Dialect, type RequestFacts, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
 import { wireOf } from './wire-of.js'
 
-/** Smaller bodies are parsed and checked in full, which takes some 40 us at most (bench/micro/skim). */
+/** Smaller bodies are parsed and checked in full, which takes 50 us at most (bench/micro/skim). */
 export const MIN_SKIMMED_BYTES = 8 * 1024
 /** Smaller members are read: an empty list, or a short one, is checked here. */
 const MIN_BULK_BYTES = 4 * 1024

@@ -1,6 +1,6 @@
-// Proves in one pass that a body is one JSON object, by the vectors of WebAssembly: what most bodies are is seen there, and what is not
-// sound, or rare, is left to the scan in JavaScript (body-scan.ts). A body is copied into a memory that all bodies of a thread use in
-// turn.
+// Proves in one pass that a body is one JSON object, by the vectors of WebAssembly. Nearly all bodies are proved here; those that are not
+// sound, or hold something rare, are left to the walk in JavaScript (body-scan.ts). A body is copied into one memory, which all bodies of
+// a thread use in turn.
 //
 // The step of a coding agent, 215 KB with an escape each 14 bytes, takes 0.09 ms, two thirds of what it takes in JavaScript (Node 20.20).
 
@@ -15,11 +15,11 @@ const PAGE_BYTES = 65_536
 /** Of 32 bits: a body has a hundred different short strings, and 2048 bits tell nearly all names apart from them. */
 export const SHORT_TEXT_WORDS = 64
 
-/** The memory grows to the largest body, and is kept: larger ones are not worth that. Nor is there room for more long texts. */
+/** The memory grows to the largest body and stays: larger ones are not worth that. The long texts of a larger one would have no room. */
 export const MAX_VECTOR_BYTES = 4 * 1024 * 1024
-/** So many members have room. */
+/** There is room for so many members, */
 export const MAX_VECTOR_MEMBERS = 1000
-/** So many levels have room. */
+/** and for so many levels. */
 export const MAX_VECTOR_DEPTH = 255
 
 /** What vector-scan.wat exports. */
@@ -131,9 +131,9 @@ const CODE =
   'QRB0cq0gAyAH/SP9ZCAEIAf9I/1kQRB0cq1CIIaEIQsgASAI/SP9ZCACIAj9I/1kQRB0cq0gAyAI/SP9ZCAEIAj9I/1kQRB0cq1CIIaEIQxCAC' +
   'ENIAEgAv13IAMgBP13/XcgCf0m/VMEQCABIAn9Jv1kIAIgCf0m/WRBEHRyrSADIAn9Jv1kIAQgCf0m/WRBEHRyrUIghoQhDQtCACEOIAxCAFIE' +
   'QCAMQgGGIQ4gDkLVqtWq1arVqtUAIAwgDEKq1arVqtWq1ap/gyAOQn+Fg3xCAYaFgyEOIAsgDkJ/hYMhCwsgC0IAIAt9g0IBfSEPQgAgDSAPg1' +
-  'INASAOIA+DIRAgEEIAUgRAIBAgBSABIAr9Tv0OIAYgAUEE/W39Dv1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZCAFIAIgCv1O/Q4gBiACQQT9bf0O' +
-  '/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQRB0cq0gBSADIAr9Tv0OIAYgA0EE/W39Dv1O/QwAAAAAAAAAAAAAAAAAAAAA/SP9ZCAFIAQgCv1O/Q' +
-  '4gBiAEQQT9bf0O/U79DAAAAAAAAAAAAAAAAAAAAAD9I/1kQRB0cq1CIIaEgyEQA0AgEEIAUgRAIAAgEHqnahAIRQ0EIBAgEEIBfYMhEAwBCwsL' +
+  'INASAOIA+DIRAgEEIAUgRAIBD9DAAAAAAAAAAAAAAAAAAAAAAgBSABIAr9Tv0OIAYgAUEE/W39Dv1O/SP9ZP0MAAAAAAAAAAAAAAAAAAAAACAF' +
+  'IAIgCv1O/Q4gBiACQQT9bf0O/U79I/1kQRB0cq39DAAAAAAAAAAAAAAAAAAAAAAgBSADIAr9Tv0OIAYgA0EE/W39Dv1O/SP9ZP0MAAAAAAAAAA' +
+  'AAAAAAAAAAACAFIAQgCv1O/Q4gBiAEQQT9bf0O/U79I/1kQRB0cq1CIIaEgyEQA0AgEEIAUgRAIAAgEHqnahAIRQ0EIBAgEEIBfYMhEAwBCwsL' +
   'IAtCAFIEQCAAQQFqIAt6p2oPCyAAQcAAIAwgDkJ/hYNCP4ina2ohAAwACwtBAAuaAQEEfyAALQAAQfUARwRAQQAPCyAALQABLQCAAiEBIAAtAA' +
   'ItAIACIQIgAC0AAy0AgAIhAyAALQAELQCAAiEEIAFFBEBBAA8LIAJFBEBBAA8LIANFBEBBAA8LIARFBEBBAA8LIAEgAmpBAkYEQCADQQFrQQR0' +
   'IARBAWtqIQMgA0EgckHhAGtBGkkgA0HfAEZyBEBBASQACwtBAQsLKQMAQbACCwoBAgMEBQYHCAkKAEHBAgsGCwwNDg8QAEHhAgsGCwwNDg8Q'

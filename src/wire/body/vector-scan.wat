@@ -297,23 +297,19 @@
             ;; Those that are more than one letter, or no escape: of " / \ b f n r t, the tables have a bit in common at both halves.
             (local.set $odd (i64.and (local.get $odd) (i64.or
               (i64.extend_i32_u (i32.or
-                (i8x16.bitmask (i8x16.eq (v128.and
-                (i8x16.swizzle (local.get $low) (v128.and (local.get $a) (local.get $half)))
-                (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $a) (i32.const 4))))
-                (v128.const i64x2 0 0)))
-                (i32.shl (i8x16.bitmask (i8x16.eq (v128.and
-                (i8x16.swizzle (local.get $low) (v128.and (local.get $b) (local.get $half)))
-                (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $b) (i32.const 4))))
-                (v128.const i64x2 0 0))) (i32.const 16))))
+                (i8x16.bitmask (i8x16.eq (v128.const i64x2 0 0) (v128.and
+                  (i8x16.swizzle (local.get $low) (v128.and (local.get $a) (local.get $half)))
+                  (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $a) (i32.const 4))))))
+                (i32.shl (i8x16.bitmask (i8x16.eq (v128.const i64x2 0 0) (v128.and
+                  (i8x16.swizzle (local.get $low) (v128.and (local.get $b) (local.get $half)))
+                  (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $b) (i32.const 4)))))) (i32.const 16))))
               (i64.shl (i64.extend_i32_u (i32.or
-                (i8x16.bitmask (i8x16.eq (v128.and
-                (i8x16.swizzle (local.get $low) (v128.and (local.get $c) (local.get $half)))
-                (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $c) (i32.const 4))))
-                (v128.const i64x2 0 0)))
-                (i32.shl (i8x16.bitmask (i8x16.eq (v128.and
-                (i8x16.swizzle (local.get $low) (v128.and (local.get $d) (local.get $half)))
-                (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $d) (i32.const 4))))
-                (v128.const i64x2 0 0))) (i32.const 16))))
+                (i8x16.bitmask (i8x16.eq (v128.const i64x2 0 0) (v128.and
+                  (i8x16.swizzle (local.get $low) (v128.and (local.get $c) (local.get $half)))
+                  (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $c) (i32.const 4))))))
+                (i32.shl (i8x16.bitmask (i8x16.eq (v128.const i64x2 0 0) (v128.and
+                  (i8x16.swizzle (local.get $low) (v128.and (local.get $d) (local.get $half)))
+                  (i8x16.swizzle (local.get $high) (i8x16.shr_u (local.get $d) (i32.const 4)))))) (i32.const 16))))
                 (i64.const 32)))))
             (loop $next
               (if (i64.ne (local.get $odd) (i64.const 0))
